@@ -1,0 +1,184 @@
+"""The one write door: a row, its version and its event, in one transaction.
+
+API, admin, dialects, jobs and commands write owned rows through `create`, `save` and `delete`, or through the twins for
+many rows at once (`record_batch`, `delete_all`) and for counters (`count`). Outside of it rows are only read.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, QuerySet
+
+from commerce import clock, ids
+from commerce.errors import NotUnique
+from commerce.models import Event, Owned, Version
+
+
+class By(NamedTuple):
+    """Who changes something, and when.
+
+    `who` is what versions tell: `{"application": {id, kind, public}}`, `{"user": {id, name}}` or `{"command": name}`.
+    """
+
+    who: dict[str, Any]
+    now: datetime
+
+
+@contextmanager
+def atomic() -> Iterator[None]:
+    """A transaction that says a violated constraint in words: ValidationError `taken` on the attribute it is about.
+
+    The question which constraint it was is asked after the rollback, so a write that succeeds never pays for it.
+    """
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        row = getattr(error, "row", None)
+        if row is not None:
+            _explain(row)
+        raise NotUnique from error
+
+
+def create(row: Owned, by: By) -> None:
+    """Inserts `row`. Raises ValidationError where the model's own rules are broken."""
+    row.created_at = row.updated_at = by.now
+    row.clean()
+    with _naming(row), transaction.atomic(savepoint=False):
+        row.save(force_insert=True)
+        changes = {name: [None, value] for name, value in _told(row).items() if value is not None}
+        record(row, "create", changes, by)
+    _remember(row)
+
+
+def save(row: Owned, by: By) -> bool:
+    """Writes what differs from the stored row and tells it; False when nothing does.
+
+    `row` must have been read from the database whole.
+    """
+    changed = changed_fields(row)
+    if not changed:
+        return False
+    row.clean()
+    changed = changed_fields(row)
+    row.updated_at = by.now
+    changes = {
+        name: [_jsonable(field, row.stored(field.attname)), _jsonable(field, getattr(row, field.attname))]
+        for field in changed
+        if (name := field.attname) and field.name not in row.unversioned
+    }
+    with _naming(row), transaction.atomic(savepoint=False):
+        values = {field.attname: getattr(row, field.attname) for field in changed}
+        type(row)._base_manager.filter(pk=row.pk).update(
+            **values, updated_at=row.updated_at, revision=F("revision") + 1
+        )
+        row.revision += 1
+        record(row, "update", changes, by)
+    _remember(row)
+    return True
+
+
+def delete(row: Owned, by: By) -> None:
+    """Deletes `row` and the links to it; what else refers to it must have been dealt with before."""
+    changes = {name: [value, None] for name, value in _told(row).items() if value is not None}
+    with _naming(row), transaction.atomic(savepoint=False):
+        record(row, "destroy", changes, by)
+        row.delete()
+
+
+def delete_all(rows: QuerySet) -> int:
+    """Deletes many rows and the links to them without loading any; the caller records it once, on their parent."""
+    with transaction.atomic(savepoint=False):
+        for link in rows.model._meta.concrete_model._meta.get_fields(include_hidden=True):
+            if link.one_to_many and link.related_model._meta.auto_created:
+                links = link.related_model._base_manager.filter(**{f"{link.field.name}__in": rows.values("pk")})
+                links._raw_delete(links.db)
+        return rows.order_by()._raw_delete(rows.db)
+
+
+def record(row: Owned, event: str, changes: dict[str, Any], by: By, *, version: bool = True) -> None:
+    """Appends the version and the event `{type}.{event}` of something that was done to `row`."""
+    common = {
+        "organization_id": row.organization_id,
+        "mode": row.mode,
+        "resource_type": row.wire_type,
+        "resource_id": row.pk,
+        "created_at": by.now,
+        "updated_at": by.now,
+    }
+    if version:
+        Version(event=event, changes=changes, who=by.who, **common).save(force_insert=True)
+    Event(name=f"{row.wire_type}.{event}", **common).save(force_insert=True)
+
+
+def record_batch(parent: Owned, batch: str, counts: dict[str, list[int]], by: By) -> None:
+    """The bulk twin of `record`: one version and one event, on the parent, for any number of rows named by `batch`."""
+    record(parent, "update", {**counts, "batch": [None, batch]}, by)
+
+
+def count(rows: QuerySet, **deltas: int) -> int:
+    """The counter twin of `save`: adds to counters and raises the revision, without a version. Returns rows touched."""
+    added = {name: F(name) + delta for name, delta in deltas.items()}
+    return rows.update(**added, revision=F("revision") + 1)
+
+
+def changed_fields(row: Owned) -> list[models.Field]:
+    """The stored fields whose value differs from what the database holds."""
+    return [
+        field
+        for field in row._meta.concrete_fields
+        if field.name not in BOOKKEEPING and row.stored(field.attname) != getattr(row, field.attname)
+    ]
+
+
+BOOKKEEPING = frozenset({"id", "created_at", "updated_at", "revision"})
+
+
+def _told(row: Owned) -> dict[str, Any]:
+    return {
+        field.attname: _jsonable(field, getattr(row, field.attname))
+        for field in row._meta.concrete_fields
+        if field.name not in row.unversioned
+    }
+
+
+def _jsonable(field: models.Field, value: Any) -> Any:
+    if value is None:
+        return None
+    if field.is_relation:
+        return ids.encode(value)
+    if isinstance(value, datetime):
+        return clock.wire(value)
+    if isinstance(value, Decimal):
+        return str(value.normalize())
+    return value
+
+
+def _remember(row: Owned) -> None:
+    row._stored = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@contextmanager
+def _naming(row: Owned) -> Iterator[None]:
+    """Leaves on an IntegrityError the row that met it, for `atomic` to explain."""
+    try:
+        yield
+    except IntegrityError as error:
+        error.row = row  # type: ignore[attr-defined]
+        raise
+
+
+def _explain(row: Owned) -> None:
+    for constraint in row._meta.constraints:
+        try:
+            constraint.validate(type(row), row)
+        except ValidationError as error:
+            attribute = row.taken.get(constraint.name, NON_FIELD_ERRORS)
+            if isinstance(constraint, models.UniqueConstraint):
+                error = ValidationError("has already been taken", code="taken")
+            raise ValidationError({attribute: error}) from None

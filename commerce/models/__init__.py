@@ -1,0 +1,16 @@
+from commerce.models.access import Application, IssuedToken, Role
+from commerce.models.activity import Event, Version
+from commerce.models.owned import Mode, Organization, Owned, OwnedQuerySet, Tenant
+
+__all__ = [
+    "Application",
+    "Event",
+    "IssuedToken",
+    "Mode",
+    "Organization",
+    "Owned",
+    "OwnedQuerySet",
+    "Role",
+    "Tenant",
+    "Version",
+]

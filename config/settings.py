@@ -1,0 +1,196 @@
+"""Settings, read from the environment. Defaults are safe for production; the embedded start needs none of them.
+
+Without DATABASE_URL the server is embedded: SQLite and generated keys in DATA_DIR. With it, keys must be given.
+"""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+from commerce import keys
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / ".data")))
+
+EMBEDDED = env.bool("EMBEDDED", not env.str("DATABASE_URL", ""))
+DEBUG = env.bool("DEBUG", False)
+BEHIND_TLS = env.bool("BEHIND_TLS", not EMBEDDED)
+
+SECRET_KEY = env.str("SECRET_KEY", "")
+SIGNING_KEY_FILES = [Path(path) for path in env.list("SIGNING_KEY_FILES", default=[])]
+"""PEM files of RSA keys: the first signs access tokens, all verify them."""
+if EMBEDDED:
+    SECRET_KEY = SECRET_KEY or keys.kept_secret(DATA_DIR / "secret_key")
+    SIGNING_KEY_FILES = SIGNING_KEY_FILES or [keys.kept_signing_key(DATA_DIR / "signing_key.pem")]
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is required with DATABASE_URL")
+if not SIGNING_KEY_FILES:
+    raise ImproperlyConfigured("SIGNING_KEY_FILES is required with DATABASE_URL: manage.py create_signing_key FILE")
+
+# --- Applications ----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "django_filters",
+    "oauth2_provider",
+    "rest_framework",
+    "commerce",
+    "promotions",
+    "coupons",
+    "tags",
+]
+
+MIDDLEWARE = [
+    "commerce.requests.ForwardedMiddleware",
+    "commerce.requests.RequestLogMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# --- Database --------------------------------------------------------------------------------------------------------
+
+STATEMENT_TIMEOUT = env.float("STATEMENT_TIMEOUT", 10.0)
+"""Seconds a list may search before it is refused. The server asks it of every statement, commands of none."""
+
+if env.str("DATABASE_URL", ""):
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+else:
+    DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "tessera.sqlite3"}}
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        transaction_mode="IMMEDIATE",
+        timeout=20,
+        init_command="PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-64000;",
+    )
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    if env.bool("SERVING", False) and STATEMENT_TIMEOUT:
+        options = DATABASES["default"].setdefault("OPTIONS", {})
+        options["options"] = f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}"
+
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+# --- HTTP ------------------------------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
+"""Any by default: the tenant comes from the token, never from the host."""
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+"""Addresses or networks whose X-Forwarded-* headers are believed."""
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_SSL_REDIRECT = False
+"""The proxy redirects; an API that answers a POST with a redirect loses it."""
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 31_536_000 if BEHIND_TLS else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W008"]
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", 2_621_440)
+
+CORS_ALLOW_ALL_ORIGINS = True
+"""Bearer tokens, never cookies, open the API, so any page may call it."""
+CORS_URLS_REGEX = r"^/(api|oauth|\.well-known)/"
+CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["authorization", "content-type", "accept", "if-match", "if-none-match", "x-request-id"]
+CORS_EXPOSE_HEADERS = [
+    "x-ratelimit-interval",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "Authorization",
+    "ETag",
+    "Location",
+    "Retry-After",
+    "x-request-id",
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
+WHITENOISE_USE_FINDERS = EMBEDDED
+
+# --- API -------------------------------------------------------------------------------------------------------------
+
+ISSUER = env.str("ISSUER", "https://auth.localhost")
+"""`iss` of every token, `https://auth.<domain[:port]>`: clients take the API's domain from it."""
+DOMAIN = urlsplit(ISSUER).netloc.removeprefix("auth.")
+
+RATE_LIMITS = {
+    "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),
+    "read": env.str("RATE_LIMIT_READ", "250/10 1000/60"),
+    "write": env.str("RATE_LIMIT_WRITE", "50/10 200/60"),
+}
+"""Requests per window in seconds, per application (oauth: per address and client). "" switches one off."""
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "commerce.Application"
+OAUTH2_PROVIDER = {
+    "OAUTH2_BACKEND_CLASS": "commerce.auth.OAuthBackend",
+    "OAUTH2_VALIDATOR_CLASS": "commerce.auth.Validator",
+    "ACCESS_TOKEN_GENERATOR": "commerce.auth.access_token",
+    "PKCE_REQUIRED": False,
+}
+
+REST_FRAMEWORK = {
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": None,
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+}
+
+# --- Logs ------------------------------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "commerce.requests.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

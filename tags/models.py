@@ -1,0 +1,33 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from commerce.models import Owned
+from coupons.models import Coupon
+from promotions.models import Promotion
+
+
+class Tag(Owned):
+    """A name that resources can be found by."""
+
+    wire_type = "tags"
+
+    name = models.CharField(max_length=255, validators=[RegexValidator(r"^[0-9A-Za-z_-]+\Z", "is invalid")])
+    coupons = models.ManyToManyField(Coupon, related_name="tags", blank=True)
+    promotions = models.ManyToManyField(Promotion, related_name="tags", blank=True)
+
+    taken = {"tag_name": "name"}
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="tag_tenant")]
+        constraints = [models.UniqueConstraint(fields=["organization", "mode", "name"], name="tag_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        longest = self.organization.setting("tags_max_name_length")
+        if self.name != self.stored("name") and len(self.name) > longest:
+            raise ValidationError(
+                {"name": ValidationError(f"is too long (maximum is {longest} characters)", "too_long", {"count": longest})}
+            )
