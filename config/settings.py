@@ -4,6 +4,7 @@ Without DATABASE_URL the server is embedded: SQLite and generated keys in DATA_D
 """
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -50,8 +51,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "commerce.requests.ForwardedMiddleware",
     "commerce.requests.RequestLogMiddleware",
+    "commerce.requests.ForwardedMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
@@ -111,8 +112,9 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = None
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", 5)
     if env.bool("SERVING", False) and STATEMENT_TIMEOUT:
-        options = DATABASES["default"].setdefault("OPTIONS", {})
         options["options"] = f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}"
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
@@ -129,10 +131,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SECURE_SSL_REDIRECT = False
 """The proxy redirects; an API that answers a POST with a redirect loses it."""
 SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", 31_536_000 if BEHIND_TLS else 0)
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-SILENCED_SYSTEM_CHECKS = ["security.W008"]
+# The redirect is above; subdomains and preloading bind hosts that may not be ours.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.int("MAX_BODY_SIZE", 2_621_440)
 
@@ -140,7 +143,15 @@ CORS_ALLOW_ALL_ORIGINS = True
 """Bearer tokens, never cookies, open the API, so any page may call it."""
 CORS_URLS_REGEX = r"^/(api|oauth|\.well-known)/"
 CORS_ALLOW_METHODS = ["GET", "POST", "PATCH", "DELETE", "OPTIONS"]
-CORS_ALLOW_HEADERS = ["authorization", "content-type", "accept", "if-match", "if-none-match", "x-request-id"]
+CORS_ALLOW_HEADERS = [
+    "authorization",
+    "content-type",
+    "accept",
+    "user-agent",
+    "if-match",
+    "if-none-match",
+    "x-request-id",
+]
 CORS_EXPOSE_HEADERS = [
     "x-ratelimit-interval",
     "x-ratelimit-limit",
@@ -153,7 +164,8 @@ CORS_EXPOSE_HEADERS = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", str(DATA_DIR / "static")))
+STATIC_ROOT = env.str("STATIC_ROOT", "" if EMBEDDED else str(DATA_DIR / "static"))
+"""Where `collectstatic` puts the admin's files. The embedded start serves them from where they are."""
 WHITENOISE_USE_FINDERS = EMBEDDED
 
 # --- API -------------------------------------------------------------------------------------------------------------
@@ -177,7 +189,7 @@ OAUTH2_PROVIDER = {
     "PKCE_REQUIRED": False,
 }
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": None,
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -192,5 +204,6 @@ LOGGING = {
     "formatters": {"json": {"()": "commerce.requests.JsonFormatter"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # The request line tells every 4xx already.
+    "loggers": {"django.request": {"level": "ERROR"}, "django.security.DisallowedHost": {"level": "CRITICAL"}},
 }
