@@ -56,10 +56,7 @@ class RequestLogMiddleware:
 
 
 class ForwardedMiddleware:
-    """Makes scheme, host and client address those the client used, when a trusted proxy tells them.
-
-    A host that is malformed or not allowed ends here as a 400: behind this line any view may build absolute links.
-    """
+    """Makes scheme, host and client address those the client used, when a trusted proxy tells them."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -71,7 +68,6 @@ class ForwardedMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if self.networks and self._trusts(_address(request.META.get("REMOTE_ADDR", ""))):
             self._believe(request.META)
-        request.get_host()
         return self.get_response(request)
 
     def _trusts(self, address: Address | None) -> bool:

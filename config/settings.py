@@ -14,7 +14,7 @@ from commerce import keys
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / ".data")))
+DATA_DIR = Path(env.str("DATA_DIR", str(BASE_DIR / ".data"))).absolute()
 
 EMBEDDED = env.bool("EMBEDDED", not env.str("DATABASE_URL", ""))
 DEBUG = env.bool("DEBUG", False)
@@ -56,6 +56,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    # Refuses a host that is malformed or not allowed, so any view may build absolute links.
+    "django.middleware.common.CommonMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -117,7 +119,7 @@ else:
     if env.bool("SERVING", False) and STATEMENT_TIMEOUT:
         options["options"] = f"-c statement_timeout={int(STATEMENT_TIMEOUT * 1000)}"
 
-CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000")}
 
 # --- HTTP ------------------------------------------------------------------------------------------------------------
 
@@ -173,6 +175,8 @@ WHITENOISE_USE_FINDERS = EMBEDDED
 ISSUER = env.str("ISSUER", "https://auth.localhost")
 """`iss` of every token, `https://auth.<domain[:port]>`: clients take the API's domain from it."""
 DOMAIN = urlsplit(ISSUER).netloc.removeprefix("auth.")
+REGION = env.str("REGION", "eu-west-1")
+"""Told in every token; clients show it and nothing depends on it."""
 
 RATE_LIMITS = {
     "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),
@@ -182,12 +186,7 @@ RATE_LIMITS = {
 """Requests per window in seconds, per application (oauth: per address and client). "" switches one off."""
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "commerce.Application"
-OAUTH2_PROVIDER = {
-    "OAUTH2_BACKEND_CLASS": "commerce.auth.OAuthBackend",
-    "OAUTH2_VALIDATOR_CLASS": "commerce.auth.Validator",
-    "ACCESS_TOKEN_GENERATOR": "commerce.auth.access_token",
-    "PKCE_REQUIRED": False,
-}
+OAUTH2_PROVIDER = {"PKCE_REQUIRED": False}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,

@@ -1,0 +1,100 @@
+"""What a newcomer needs to try the API, made once; printed again on every run."""
+
+import os
+import secrets
+import shlex
+import sys
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import transaction
+
+from commerce import changes, clock
+from commerce.models import Application, Mode, Organization, Tenant
+from commerce.organizations import create_organization
+from promotions.models import CouponCodesPromotionRule, PercentageDiscountPromotion
+
+SLUG = "acme"
+
+GUIDE = """
+Create a coupon from another terminal, as often as you like:
+
+curl -i {url}/api/coupons \\
+  -H "Authorization: Bearer $({manage} issue_token --organization {slug})" \\
+  -H 'Accept: application/vnd.api+json' -H 'Content-Type: application/vnd.api+json' \\
+  -d '{{"data": {{"type": "coupons",
+     "attributes": {{"code": "DEMO-'$(date +%s%N)'"}},
+     "relationships": {{"promotion_rule": {{"data": {{"type": "coupon_codes_promotion_rules", "id": "{rule}"}}}}}}}}}}'
+
+The admin is at {url}/admin/ for {staff}.
+"""
+
+
+class Command(BaseCommand):
+    help = "Seeds a demo: organization acme in test mode with applications, a promotion, its coupon rule; a staff user."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="where the server will listen")
+
+    def handle(self, *args: Any, port: int, **options: Any) -> None:
+        by = changes.By({"command": "seed_demo"}, clock.now())
+        with transaction.atomic():
+            rule = _rule(_organization(by), by)
+            staff, password = _staff()
+        guide = GUIDE.format(
+            url=f"http://127.0.0.1:{port}", slug=SLUG, rule=rule.public_id, manage=_manage(), staff=staff
+        )
+        self.stdout.write(guide.rstrip("\n"))
+        if password:
+            self.stdout.write(f"Its password, shown only this once: {password}")
+        self.stdout.write(f"To set another: {_manage()} changepassword {staff}\n")
+
+
+def _organization(by: changes.By) -> Organization:
+    organization = Organization.objects.filter(slug=SLUG).first()
+    if organization is None:
+        organization = create_organization(SLUG, "Acme", by.now)
+        for kind in (Application.Kind.INTEGRATION, Application.Kind.SALES_CHANNEL):
+            name = f"Demo {kind.label.lower()}"
+            call_command("create_application", name, organization=SLUG, kind=kind, mode=Mode.TEST, stdout=StringIO())
+    return organization
+
+
+def _rule(organization: Organization, by: changes.By) -> CouponCodesPromotionRule:
+    tenant = Tenant(organization.pk, Mode.TEST)
+    rule = CouponCodesPromotionRule.objects.owned_by(tenant).order_by("pk").first()
+    if rule is None:
+        promotion = PercentageDiscountPromotion(
+            **tenant._asdict(),
+            name="Welcome",
+            percentage=10,
+            starts_at=by.now,
+            expires_at=by.now + timedelta(days=3650),
+        )
+        changes.create(promotion, by)
+        rule = CouponCodesPromotionRule(**tenant._asdict(), promotion=promotion)
+        changes.create(rule, by)
+    return rule
+
+
+def _staff() -> tuple[str, str | None]:
+    """Who may do everything in the admin, and the password if that user was made now."""
+    superuser = User.objects.filter(is_superuser=True).order_by("pk").first()
+    if superuser:
+        return superuser.username, None
+    password = secrets.token_urlsafe(12)
+    return User.objects.create_superuser("admin", password=password).username, password
+
+
+def _manage() -> str:
+    """`manage.py` for a shell in any folder, on the database of this process."""
+    given = {name: os.environ[name] for name in ("DATABASE_URL", "EMBEDDED") if os.environ.get(name)}
+    if os.environ.get("DATA_DIR"):
+        given["DATA_DIR"] = str(settings.DATA_DIR)
+    assignments = [f"{name}={shlex.quote(value)}" for name, value in given.items()]
+    return " ".join([*assignments, shlex.quote(sys.executable), shlex.quote(str(settings.BASE_DIR / "manage.py"))])
