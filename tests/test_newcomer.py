@@ -1,0 +1,100 @@
+"""The first minutes with the project: `make run`, and the curl it prints, as the README tells them."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from django.conf import settings
+
+ROOT: Path = settings.BASE_DIR
+README = (ROOT / "README.md").read_text()
+
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """What `make run` printed, while its server runs on data of its own."""
+    folder, port = tmp_path_factory.mktemp("newcomer"), free_port()
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
+    environment |= {"DATA_DIR": str(folder / "data"), "PORT": str(port)}
+    output = folder / "output"
+    with output.open("w") as file:
+        server = subprocess.Popen(
+            ["make", "run"], cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/readyz", server, output)
+        yield output.read_text()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(10)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for(url: str, server: subprocess.Popen[bytes], output: Path) -> None:
+    for _ in range(300):
+        assert server.poll() is None, output.read_text()
+        try:
+            urlopen(url, timeout=1).close()
+        except (URLError, OSError):
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(output.read_text())
+
+
+def command_in(text: str) -> str:
+    return re.search(r"^curl .*?'$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
+
+
+def paste(command: str, folder: Path) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """Status line, headers and document that the command gives in a shell of another folder."""
+    told = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=True).stdout
+    head, _, body = told.partition("\n\n")
+    status, *lines = head.splitlines()
+    return status, dict(line.lower().split(": ", 1) for line in lines), json.loads(body)
+
+
+def test_the_printed_command_creates_a_coupon_each_time_it_is_pasted(printed: str, tmp_path: Path) -> None:
+    command = command_in(printed)
+
+    answers = [paste(command, tmp_path) for _ in range(2)]
+
+    assert [status for status, _, _ in answers] == ["HTTP/1.1 201 Created"] * 2
+    assert len({document["data"]["id"] for _, _, document in answers}) == 2
+    assert len({document["data"]["attributes"]["code"] for _, _, document in answers}) == 2
+
+
+def test_the_readme_shows_that_command_and_its_answer(printed: str, tmp_path: Path) -> None:
+    command = command_in(printed)
+    _, headers, document = paste(command, tmp_path)
+    data = document["data"]
+    shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL).group(1))["data"]
+
+    told = re.sub(r"\$\(DATA_DIR=\S+ ", "$(", command).replace(sys.executable, ".venv/bin/python")
+    told = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", told.replace(f"{ROOT}/", ""))
+    assert re.sub(r'"id": "\w+"', "", told) == re.sub(r'"id": "\w+"', "", command_in(README))
+
+    assert headers["location"].lower() == data["links"]["self"].lower()
+    data["relationships"] = {name: data["relationships"][name] for name in shown["relationships"]}
+    for name in ("code", "created_at", "updated_at"):
+        data["attributes"][name] = shown["attributes"][name]
+    masked = json.dumps(data).replace(data["id"], shown["id"])
+    assert json.loads(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", masked)) == shown
