@@ -132,7 +132,9 @@ def changed_fields(row: Owned) -> list[models.Field]:
     return [
         field
         for field in row._meta.concrete_fields
-        if field.name not in BOOKKEEPING and row.stored(field.attname) != getattr(row, field.attname)
+        if not field.generated
+        and field.name not in BOOKKEEPING
+        and row.stored(field.attname) != getattr(row, field.attname)
     ]
 
 
@@ -155,7 +157,7 @@ def _jsonable(field: models.Field, value: Any) -> Any:
     if isinstance(value, datetime):
         return clock.wire(value)
     if isinstance(value, Decimal):
-        return str(value.normalize())
+        return int(value) if value == value.to_integral_value() else str(value)
     return value
 
 

@@ -26,3 +26,7 @@ class InvalidToken(DomainError):
 
 class AccessDenied(DomainError):
     """A valid token that does not permit what was asked."""
+
+
+class Forbidden(DomainError):
+    """A change that the resource does not allow, whoever asks."""

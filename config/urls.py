@@ -1,8 +1,19 @@
 from django.urls import path
 
-from commerce import health
+from commerce import api, health, oauth
 
 urlpatterns = [
+    path("api/<path:path>", api.route),
     path("healthz", health.alive),
     path("readyz", health.ready),
+    path("oauth/token", oauth.token),
+    path("oauth/token/", oauth.token),
+    path("oauth/revoke", oauth.revoke),
+    path("oauth/revoke/", oauth.revoke),
+    path("oauth/tokeninfo", oauth.tokeninfo),
+    path("oauth/tokeninfo/", oauth.tokeninfo),
+    path(".well-known/jwks.json", oauth.jwks),
 ]
+
+handler404 = "commerce.jsonapi.views.unknown_url"
+handler500 = "commerce.jsonapi.views.server_error"

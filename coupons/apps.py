@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class CouponsConfig(AppConfig):
     name = "coupons"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from coupons import resources  # noqa: F401  (declares them)

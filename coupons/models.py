@@ -104,9 +104,17 @@ class Coupon(Owned):
         longest = min(self.organization.setting("coupons_max_code_length"), LONGEST_CODE)
         if len(self.code) < shortest:
             raise ValidationError(
-                {"code": ValidationError(f"is too short (minimum is {shortest} characters)", "too_short", {"count": shortest})}
+                {
+                    "code": ValidationError(
+                        f"is too short (minimum is {shortest} characters)", "too_short", {"count": shortest}
+                    )
+                }
             )
         if max(len(self.code), len(self.code_norm)) > longest:
             raise ValidationError(
-                {"code": ValidationError(f"is too long (maximum is {longest} characters)", "too_long", {"count": longest})}
+                {
+                    "code": ValidationError(
+                        f"is too long (maximum is {longest} characters)", "too_long", {"count": longest}
+                    )
+                }
             )

@@ -4,3 +4,6 @@ from django.apps import AppConfig
 class PromotionsConfig(AppConfig):
     name = "promotions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from promotions import resources  # noqa: F401  (declares them)

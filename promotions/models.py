@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Self
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from commerce.models import Owned, OwnedQuerySet
 from commerce.money import MAX_CENTS, CurrencyCodeField, PercentageField
@@ -98,6 +98,15 @@ class Promotion(OfKind):
     )
     total_usage_count = models.BigIntegerField(default=0, editable=False)
     coupons_count = models.BigIntegerField(default=0, editable=False)
+    total_usage_reached = models.GeneratedField(
+        expression=Case(
+            When(total_usage_limit__isnull=True, then=Value(False)),
+            When(total_usage_count__gte=F("total_usage_limit"), then=Value(True)),
+            default=Value(False),
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+    )
     disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     percentage = PercentageField(
@@ -107,7 +116,7 @@ class Promotion(OfKind):
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)]
     )
 
-    unversioned = OfKind.unversioned | {"total_usage_count", "coupons_count"}
+    unversioned = OfKind.unversioned | {"total_usage_count", "total_usage_reached", "coupons_count"}
 
     class Meta:
         indexes = [models.Index(fields=["organization", "mode", "id"], name="promotion_tenant")]

@@ -29,5 +29,9 @@ class Tag(Owned):
         longest = self.organization.setting("tags_max_name_length")
         if self.name != self.stored("name") and len(self.name) > longest:
             raise ValidationError(
-                {"name": ValidationError(f"is too long (maximum is {longest} characters)", "too_long", {"count": longest})}
+                {
+                    "name": ValidationError(
+                        f"is too long (maximum is {longest} characters)", "too_long", {"count": longest}
+                    )
+                }
             )

@@ -46,9 +46,7 @@ def percentage_promotion(owner: Organization, **values: Any) -> PercentageDiscou
 
 
 def fixed_amount_promotion(owner: Organization, **values: Any) -> FixedAmountPromotion:
-    return _created(
-        FixedAmountPromotion(**_promotion(owner, fixed_amount_cents=1000, currency_code="EUR") | values)
-    )
+    return _created(FixedAmountPromotion(**_promotion(owner, fixed_amount_cents=1000, currency_code="EUR") | values))
 
 
 def coupon_rule(promotion: Promotion, **values: Any) -> CouponCodesPromotionRule:

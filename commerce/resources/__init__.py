@@ -1,0 +1,3 @@
+from commerce.resources import activity, organizations
+
+__all__ = ["activity", "organizations"]

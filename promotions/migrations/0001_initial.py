@@ -37,6 +37,7 @@ class Migration(migrations.Migration):
                 ('total_usage_limit', models.BigIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(9007199254740991)])),
                 ('total_usage_count', models.BigIntegerField(default=0, editable=False)),
                 ('coupons_count', models.BigIntegerField(default=0, editable=False)),
+                ('total_usage_reached', models.GeneratedField(db_persist=True, expression=models.Case(models.When(then=models.Value(False), total_usage_limit__isnull=True), models.When(then=models.Value(True), total_usage_count__gte=models.F('total_usage_limit')), default=models.Value(False)), output_field=models.BooleanField())),
                 ('disabled_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('percentage', commerce.money.PercentageField(blank=True, help_text='From 1 to 100.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)])),
                 ('fixed_amount_cents', models.BigIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(9007199254740991)])),

@@ -1,0 +1,219 @@
+"""Where the protocol meets the project: tenancy, permissions, rate limits, and every write through `changes`."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import orjson
+from django.db import models
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework import fields
+from rest_framework.request import Request
+from rest_framework_json_api.serializers import ModelSerializer
+
+from commerce import auth, changes, clock, ids, rate_limits
+from commerce.errors import AccessDenied, Forbidden, InvalidToken, Locked, NotUnique
+from commerce.jsonapi import lookups  # noqa: F401  (registers the look-ups of the filters)
+from commerce.jsonapi import resource as declared
+from commerce.jsonapi.errors import ApiError, error
+from commerce.jsonapi.plan import Context
+from commerce.jsonapi.views import ResourceView, unknown_url
+from commerce.models import Tenant
+from commerce.money import PercentageField
+
+registry = declared.Registry()
+
+
+# --- Attributes on the wire ------------------------------------------------------------------------------------------------
+
+
+class TimestampField(fields.DateTimeField):
+    """An instant in ISO 8601, kept in whole milliseconds as everywhere on the wire."""
+
+    def to_internal_value(self, value: Any) -> Any:
+        try:
+            return clock.to_milliseconds(super().to_internal_value(value))
+        except OverflowError:
+            self.fail("overflow")
+
+
+class ObjectField(fields.JSONField):
+    """A JSON object without null characters, which PostgreSQL cannot hold."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if b"\\u0000" in orjson.dumps(data):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class IntegerField(fields.IntegerField):
+    default_error_messages = {"not_a_number": "is not a number"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, bool):
+            self.fail("not_a_number")
+        try:
+            return super().to_internal_value(data)
+        except fields.ValidationError:
+            self.fail("not_a_number")
+
+
+class WholePercentageField(IntegerField):
+    """The contract's percentages are whole numbers."""
+
+
+class Serializer(ModelSerializer):
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
+        **ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: TimestampField,
+        models.JSONField: ObjectField,
+        models.IntegerField: IntegerField,
+        models.BigIntegerField: IntegerField,
+        PercentageField: WholePercentageField,
+    }
+
+
+# --- Resources -------------------------------------------------------------------------------------------------------------
+
+
+class Resource(declared.Resource):
+    """A resource of owned rows, with the attributes that every resource of the contract has."""
+
+    common_attributes = ("created_at", "updated_at", "reference", "reference_origin", "metadata")
+    serializer_base = Serializer
+    probe = declared.Probe(Tenant(-101, "probe"), -102)
+
+    def __init_subclass__(cls) -> None:
+        cls.read_only = (*cls.read_only, "created_at", "updated_at")
+        cls.sortable = (*cls.sortable, "created_at", "updated_at", "reference", "reference_origin")
+        cls.filterable = (*cls.filterable, "created_at", "updated_at", "reference", "reference_origin", "metadata")
+
+    def rows(self, tenant: Tenant) -> models.QuerySet:
+        return self.model.objects.owned_by(tenant)  # type: ignore[attr-defined]
+
+    def create(self, row: Any, by: changes.By) -> None:
+        changes.create(row, by)
+
+    def update(self, row: Any, by: changes.By) -> None:
+        changes.save(row, by)
+
+    def destroy(self, row: Any, by: changes.By) -> None:
+        changes.delete(row, by)
+
+
+class ApiView(ResourceView):
+    resource: ClassVar[declared.Resource]
+    caller: auth.Caller
+    allowance: rate_limits.Allowance | None = None
+
+    def enter(self, request: Request) -> None:
+        self.now = clock.now()
+        bucket = "read" if request.method in ("GET", "HEAD", "OPTIONS") else "write"
+        try:
+            self.caller = auth.authenticate(request._request, self.now)
+        except InvalidToken:
+            self.allowance = rate_limits.take(bucket, f"address:{request.META.get('REMOTE_ADDR')}", None, self.now)
+            self.check_allowance()
+            raise
+        self.tenant = self.caller.tenant
+        request._request.application_id = self.caller.application_id  # type: ignore[attr-defined]
+        self.allowance = rate_limits.take(bucket, str(self.caller.application_id), self.tenant.mode, self.now)
+        self.check_allowance()
+        self.by = changes.By(self.caller.who, self.now)
+
+    def check_allowance(self) -> None:
+        if self.allowance and self.allowance.retry_after:
+            raise error(429, "THROTTLED", "Too many requests; retry later.")
+
+    def authorize(self, action: str, resource: declared.Resource) -> None:
+        if not self.caller.permits(action, resource.type):
+            raise AccessDenied
+
+    def domain_error(self, cause: Exception) -> ApiError | None:
+        if isinstance(cause, InvalidToken):
+            return _unauthorized("INVALID_TOKEN", "The access token you provided is invalid.")
+        if isinstance(cause, AccessDenied):
+            return _unauthorized(
+                "UNAUTHORIZED", "You are not authorized to perform this action on the requested resource."
+            )
+        if isinstance(cause, Locked):
+            return error(423, "LOCKED", cause.detail)
+        if isinstance(cause, Forbidden):
+            return error(403, "FORBIDDEN", cause.detail, pointer="/data")
+        if isinstance(cause, NotUnique):
+            return error(409, "RECORD_NOT_UNIQUE", cause.detail)
+        return None
+
+    def context(self, request: Request) -> Context:
+        return Context(self.base_url(request), self.tenant, self.now, _meta(self.tenant))
+
+    def transaction(self) -> Any:
+        return changes.atomic()
+
+    def new_row(self) -> Any:
+        return self.resource.model(organization_id=self.tenant.organization_id, mode=self.tenant.mode)
+
+    def singleton_key(self) -> int:
+        return self.resource.singleton_key(self.caller)  # type: ignore[attr-defined, no-any-return]
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self.allowance:
+            for name, value in self.allowance.headers.items():
+                answer.headers[name] = value
+        return answer
+
+
+declared.Resource.view_base = ApiView
+
+
+# --- Routes ----------------------------------------------------------------------------------------------------------------
+
+_SHAPES: dict[str, dict[str, tuple[str, str]]] = {
+    # shape -> method -> (view method, the declared action that allows it)
+    "collection": {"get": ("list", "list"), "post": ("create", "create")},
+    "member": {"get": ("retrieve", "retrieve"), "patch": ("update", "update"), "delete": ("destroy", "destroy")},
+    "related": {"get": ("related", "retrieve")},
+    "relationship": {
+        "get": ("relationship", "retrieve"),
+        "patch": ("change_relationship", "update"),
+        "post": ("change_relationship", "update"),
+        "delete": ("change_relationship", "update"),
+    },
+}
+
+
+@csrf_exempt
+def route(request: HttpRequest, path: str) -> HttpResponse:
+    """Everything below /api/, by the registry; a slash at the end makes no difference."""
+    first, *rest = path.removesuffix("/").split("/")
+    resource = registry.by_path.get(first)
+    if resource is None:
+        return unknown_url(request)
+    known = {} if resource.singleton or not rest else {"id": rest.pop(0)}
+    if not rest:
+        shape = "member" if known or resource.singleton else "collection"
+        view = _view(resource, shape)
+        return view(request, **known)
+    if len(rest) == 2 and rest[0] == "relationships":
+        return _view(resource, "relationship")(request, **known, name=rest[1])
+    if len(rest) == 1:
+        return _view(resource, "related")(request, **known, name=rest[0])
+    return unknown_url(request)
+
+
+@lru_cache(maxsize=1024)
+def _view(resource: declared.Resource, shape: str) -> Callable[..., HttpResponse]:
+    methods = {method: name for method, (name, action) in _SHAPES[shape].items() if action in resource.actions}
+    view: Callable[..., HttpResponse] = resource.view_class.as_view(methods)
+    return view
+
+
+def _unauthorized(code: str, detail: str) -> ApiError:
+    return error(401, code, detail, {"WWW-Authenticate": "Bearer"})
+
+
+@lru_cache(maxsize=1024)
+def _meta(tenant: Tenant) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps({"mode": tenant.mode, "organization_id": ids.encode(tenant.organization_id)}))

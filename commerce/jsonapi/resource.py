@@ -1,0 +1,295 @@
+"""A resource is declared, like a row of the public reference table; everything else is worked out from it once.
+
+    @registry.register
+    class Coupons(Resource):
+        type = "coupons"
+        model = Coupon
+        attributes = ("code", "usage_limit", "usage_count")
+        read_only = ("usage_count",)
+        filterable = sortable = ("code", "usage_limit", "usage_count")
+        relationships = ("promotion_rule", Rel("versions", inverse="resource_id", target="versions"))
+
+Types, nullability and validators come from the model and are never repeated.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+from django.db import models
+from django_filters import Filter, FilterSet
+from rest_framework.fields import Field
+from rest_framework_json_api.serializers import ModelSerializer
+
+from commerce import ids
+from commerce.jsonapi.filters import filter_for
+
+NOW = "now"
+"""In place of a column of Derived: the time of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """An attribute computed from columns, given as paths of the ORM: `function(*values)`."""
+
+    function: Callable[..., Any]
+    columns: tuple[str, ...]
+
+    def __init__(self, function: Callable[..., Any], *columns: str) -> None:
+        object.__setattr__(self, "function", function)
+        object.__setattr__(self, "columns", columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Rel:
+    """A relationship. Declared by its bare name where the model says it all: a foreign key or its other side."""
+
+    name: str
+    inverse: str = ""
+    """A path on the target's model that leads to the parent's key; empty for a foreign key of the model's own."""
+    target: str = ""
+    """Type of the target; found by the model the field points to when empty."""
+    many: bool = True
+    change: Callable[[Any, list[Any], str, Any], None] | None = None
+    """How the members of an inverse relationship are added, removed or replaced: `change(row, targets, how, by)`."""
+    writable: bool = False
+    required: bool = False
+    filterable: bool = True
+    sortable: bool = False
+    includable: bool = True
+    typed: bool = False
+    """The target names its parent by `resource_type` beside `inverse`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """A write-only attribute that makes something happen: `act(row, value, by)`, before the row is saved.
+
+    Two triggers of one request that set the same attribute contradict each other.
+    """
+
+    act: Callable[[Any, Any, Any], None]
+    on: tuple[str, ...] = ("create", "update")
+    sets: str = ""
+    takes_text: bool = False
+
+
+class Probe(NamedTuple):
+    """A tenant and a key that no row has: a statement compiled for them is run for any other by swapping parameters."""
+
+    tenant: Any
+    key: int
+
+    def filled(self, params: tuple[Any, ...], tenant: Any, key: int) -> list[Any]:
+        swapped = {**dict(zip(self.tenant, tenant, strict=True)), self.key: key}
+        return [swapped.get(param, param) for param in params]
+
+
+class Source(NamedTuple):
+    """Where an attribute is read: one path, or several and the function of their values."""
+
+    paths: tuple[str, ...]
+    function: Callable[..., Any] | None = None
+
+
+class Resource:
+    """What a type is on the wire. Subclasses are declarations; the registry holds one instance of each."""
+
+    type: ClassVar[str]
+    model: ClassVar[type[models.Model]]
+    path: ClassVar[str] = ""
+    """Under /api; the type when empty."""
+    singleton: ClassVar[bool] = False
+    actions: ClassVar[tuple[str, ...]] = ("list", "retrieve", "create", "update", "destroy")
+
+    attributes: ClassVar[tuple[str, ...]] = ()
+    common_attributes: ClassVar[tuple[str, ...]] = ()
+    """Those every resource of the project carries, after its own."""
+    read_only: ClassVar[tuple[str, ...]] = ()
+    required: ClassVar[tuple[str, ...]] = ()
+    """Attributes that this type needs though its table, shared with others, does not."""
+    columns: ClassVar[Mapping[str, str | Derived]] = {}
+    """Where an attribute is read, when not in the column of its name."""
+    filterable: ClassVar[tuple[str, ...]] = ()
+    sortable: ClassVar[tuple[str, ...]] = ()
+    filters: ClassVar[Mapping[str, Filter]] = {}
+    """The filter of an attribute, when its column does not say it all."""
+    scopes: ClassVar[Mapping[str, Callable[[Any, str, Any], Any]]] = {}
+    """Named conditions, used like predicates: `scope(rows, value, now) -> rows`; ValueError refuses the value."""
+    relationships: ClassVar[tuple[str | Rel, ...]] = ()
+    triggers: ClassVar[Mapping[str, Trigger]] = {}
+    setters: ClassVar[Mapping[str, Callable[[Any, Any, Any], None]]] = {}
+    """Writable attributes that are no column: `set(row, value, by)`, after the other attributes."""
+    serializer_fields: ClassVar[Mapping[str, Field]] = {}
+    serializer_base: ClassVar[type[ModelSerializer]] = ModelSerializer
+    view_base: ClassVar[Any] = None
+
+    probe: ClassVar[Probe]
+
+    variants: ClassVar[Mapping[str, str]] = {}
+    """Of a type that stands for several: value of `variant_column` -> concrete type."""
+    variant_column: ClassVar[str] = "kind"
+    id_columns: ClassVar[tuple[str, ...]] = ("pk",)
+
+    def __init__(self, registry: "Registry") -> None:
+        self.registry = registry
+        self.path = self.path or self.type
+        self.added_relationships: list[Rel] = []
+        self.added_triggers: dict[str, Trigger] = {}
+
+    # --- What the project decides: whose rows there are, and how they are written ------------------------------------
+
+    def rows(self, tenant: Any) -> models.QuerySet:
+        """Every row that `tenant` may reach."""
+        raise NotImplementedError
+
+    def create(self, row: Any, by: Any) -> None:
+        raise NotImplementedError
+
+    def update(self, row: Any, by: Any) -> None:
+        raise NotImplementedError
+
+    def destroy(self, row: Any, by: Any) -> None:
+        raise NotImplementedError
+
+    # --- Ids -----------------------------------------------------------------------------------------------------------
+
+    def encode_id(self, key: Any, *columns: Any) -> str:
+        return ids.encode(key)
+
+    def decode_id(self, public_id: str) -> int | None:
+        return ids.decode(public_id)
+
+    # --- Worked out once -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def all_attributes(self) -> tuple[str, ...]:
+        return (*self.attributes, *(name for name in self.common_attributes if name not in self.attributes))
+
+    @cached_property
+    def sources(self) -> dict[str, Source]:
+        return {name: self._source(name) for name in self.all_attributes}
+
+    @cached_property
+    def relations(self) -> dict[str, Rel]:
+        declared = [self._completed(entry) for entry in (*self.relationships, *self.added_relationships)]
+        return {relation.name: relation for relation in declared}
+
+    @cached_property
+    def all_triggers(self) -> dict[str, Trigger]:
+        return {**self.triggers, **self.added_triggers}
+
+    @cached_property
+    def writable(self) -> tuple[str, ...]:
+        return tuple(
+            name
+            for name in self.all_attributes
+            if name in self.setters or (name not in self.read_only and not self.sources[name].function)
+        )
+
+    @cached_property
+    def types(self) -> tuple[str, ...]:
+        """The concrete types of this resource's rows."""
+        return tuple(self.variants.values()) or (self.type,)
+
+    @cached_property
+    def serializer_class(self) -> type[ModelSerializer]:
+        names = [name for name in self.writable if name not in self.setters]
+        needed = {name: {"required": True, "allow_null": False} for name in self.required}
+        options = {"model": self.model, "fields": names, "extra_kwargs": needed, "resource_name": self.type}
+        meta = type("Meta", (), options)
+        return type(f"{type(self).__name__}Serializer", (self.serializer_base,), {"Meta": meta})
+
+    @cached_property
+    def filterset_class(self) -> type[FilterSet]:
+        return type(f"{type(self).__name__}FilterSet", (FilterSet,), self._filters())
+
+    @cached_property
+    def view_class(self) -> Any:
+        return type(f"{type(self).__name__}View", (self.view_base,), {"resource": self})
+
+    def target(self, relation: Rel) -> "Resource":
+        return self.registry[relation.target]
+
+    def field_of(self, path: str) -> models.Field:
+        """The model field at the end of an ORM path."""
+        model: Any = self.model
+        *steps, last = path.split("__")
+        for step in steps:
+            model = model._meta.get_field(step).related_model
+        field = model._meta.pk if last == "pk" else model._meta.get_field(last)
+        assert isinstance(field, models.Field)
+        return field
+
+    def _source(self, name: str) -> Source:
+        column = self.columns.get(name, name)
+        if isinstance(column, Derived):
+            return Source(column.columns, column.function)
+        return Source((column,))
+
+    def _filters(self) -> dict[str, Filter]:
+        built = {name: filter_for(self.field_of(self.sources[name].paths[0])) for name in self.filterable}
+        for name, made in built.items():
+            made.field_name = self.sources[name].paths[0]
+        return {**built, **self.filters}
+
+    def _completed(self, entry: str | Rel) -> Rel:
+        relation = Rel(entry) if isinstance(entry, str) else entry
+        relation = replace(relation, writable=relation.change is not None)
+        if relation.inverse and relation.target:
+            return relation
+        field: Any = self.model._meta.get_field(relation.name)
+        target = relation.target or self.registry.for_model(field.related_model).type
+        if field.concrete:
+            return replace(relation, target=target, many=False, writable=True, required=not field.null)
+        return replace(relation, target=target, inverse=relation.inverse or field.field.name)
+
+
+class Registry:
+    """The one list of resources: routes, tests, permissions and documents are made from it."""
+
+    def __init__(self) -> None:
+        self._resources: dict[str, Resource] = {}
+
+    def register(self, declaration: type[Resource]) -> type[Resource]:
+        assert declaration.type not in self._resources, f"{declaration.type} is registered twice"
+        self._resources[declaration.type] = declaration(self)
+        return declaration
+
+    def extend(
+        self,
+        types: tuple[str, ...],
+        *relationships: Rel,
+        triggers: Mapping[str, Trigger] | None = None,
+        **writers: Callable[[Any, Any], None],
+    ) -> None:
+        """Adds to types below, which know nothing of whoever adds: relationships, triggers, and how rows are written.
+
+        `writers` replace the `create`, `update` or `destroy` of a resource: `writer(row, by)`.
+        """
+        for name in types:
+            self[name].added_relationships.extend(relationships)
+            self[name].added_triggers.update(triggers or {})
+            for action, writer in writers.items():
+                setattr(self[name], action, writer)
+
+    def __getitem__(self, type_name: str) -> Resource:
+        return self._resources[type_name]
+
+    def __contains__(self, type_name: str) -> bool:
+        return type_name in self._resources
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self._resources.values())
+
+    def get(self, type_name: str) -> Resource | None:
+        return self._resources.get(type_name)
+
+    def for_model(self, model: type[models.Model]) -> Resource:
+        """The first resource declared of a model."""
+        return next(resource for resource in self if resource.model is model)
+
+    @cached_property
+    def by_path(self) -> dict[str, Resource]:
+        return {resource.path: resource for resource in self}

@@ -1,0 +1,264 @@
+"""From a checked document to a changed row: attributes through the serializer, targets through their own tenant."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import ValidationError as ModelValidationError
+from rest_framework.exceptions import ValidationError as FieldValidationError
+from rest_framework.fields import Field, SkipField, empty
+
+from commerce.jsonapi.errors import ApiError, Problem, error, field_problems, invalid, model_problems
+from commerce.jsonapi.parser import Identifier, Linkage, ResourceDocument, pointer_to
+from commerce.jsonapi.resource import Rel, Resource, Trigger
+
+ADD, REMOVE, REPLACE = "add", "remove", "replace"
+
+_ON = frozenset({True, "true", "1", "t"})
+_OFF = frozenset({False, None, "", "false", "0", "f"})
+
+
+class Write:
+    """One POST or PATCH of a resource: gathers every problem, then writes all or nothing.
+
+    Used inside a transaction: targets are read, the row is written and its to-many members are set in it.
+    """
+
+    def __init__(self, resource: Resource, document: ResourceDocument, tenant: Any, by: Any) -> None:
+        self.resource = resource
+        self.attributes = dict(document.attributes)
+        self.linkages = dict(document.relationships)
+        self.tenant = tenant
+        self.by = by
+        self.problems: list[Problem] = []
+        self._take_null_relationships()
+
+    def create(self, row: Any) -> None:
+        members, fired, set_later = self._apply(row, "create")
+        self._act(fired, row)
+        self._set(set_later, row)
+        self.resource.create(row, self.by)
+        self._set_members(members, row)
+
+    def update(self, row: Any) -> None:
+        members, fired, set_later = self._apply(row, "update")
+        self._act(fired, row)
+        self._set(set_later, row)
+        self.resource.update(row, self.by)
+        self._set_members(members, row)
+
+    # --- Gathering -------------------------------------------------------------------------------------------------------
+
+    def _apply(self, row: Any, action: str) -> tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]:
+        fired = self._fired_triggers(action)
+        set_later: dict[str, Any] = {}
+        for name, value in self._valid_attributes(creating=action == "create"):
+            if name in self.resource.setters:
+                set_later[name] = value
+            else:
+                setattr(row, name, value)
+        members = self._apply_relationships(row, creating=action == "create")
+        self._check_model(row, set_later)
+        if self.problems:
+            raise ApiError(self.problems)
+        return members, fired, set_later
+
+    def _take_null_relationships(self) -> None:
+        """Some clients clear a to-one relationship by a null attribute of its name."""
+        for name in [name for name, value in self.attributes.items() if value is None]:
+            relation = self.resource.relations.get(name)
+            if relation and not relation.many:
+                del self.attributes[name]
+                self.linkages.setdefault(name, None)
+
+    def _valid_attributes(self, *, creating: bool) -> Iterable[tuple[str, Any]]:
+        fields = writable_fields(self.resource)
+        for name in self.attributes:
+            if name not in fields and name not in self.resource.all_triggers:
+                self.problems.append(_not_allowed("attributes", name))
+        for name, field in fields.items():
+            value = self.attributes.get(name, empty)
+            if value is empty and not (creating and field.required):
+                continue
+            if value is None and not field.allow_null and not field.required:
+                value = _default(self.resource, name)
+            try:
+                yield name, field.run_validation(value)
+            except SkipField:
+                continue
+            except FieldValidationError as cause:
+                pointer = pointer_to("attributes", name)
+                self.problems += field_problems(pointer, name, self.attributes.get(name), cause, field)
+            except (OverflowError, ArithmeticError, ValueError):
+                self.problems.append(invalid(pointer_to("attributes", name), name, "is invalid", "invalid"))
+
+    def _fired_triggers(self, action: str) -> dict[str, Any]:
+        fired = {}
+        for name, trigger in self.resource.all_triggers.items():
+            if name not in self.attributes:
+                continue
+            value = self.attributes[name]
+            if action not in trigger.on:
+                self.problems.append(_not_allowed("attributes", name))
+            elif self._fires(name, trigger, value):
+                fired[name] = value
+        for name in fired:
+            aim = self.resource.all_triggers[name].sets
+            if aim and any(other != name and self.resource.all_triggers[other].sets == aim for other in fired):
+                message = "contradicts another trigger of the request"
+                self.problems.append(invalid(pointer_to("attributes", name), name, message, "invalid"))
+        return fired
+
+    def _fires(self, name: str, trigger: Trigger, value: Any) -> bool:
+        hashable = value if isinstance(value, str | bool | int | None) else ()
+        if hashable in _OFF:
+            return False
+        if trigger.takes_text and isinstance(value, str):
+            return True
+        if not trigger.takes_text and (hashable in _ON):
+            return True
+        message = "must be a comma-separated list" if trigger.takes_text else "must be true or false"
+        self.problems.append(invalid(pointer_to("attributes", name), name, message, "invalid"))
+        return False
+
+    def _apply_relationships(self, row: Any, *, creating: bool) -> dict[str, list[Any]]:
+        members: dict[str, list[Any]] = {}
+        for name, linkage in self.linkages.items():
+            relation = self.resource.relations.get(name)
+            pointer = pointer_to("relationships", name)
+            if relation is None:
+                self.problems.append(_not_allowed("relationships", name))
+            elif not relation.writable:
+                self.problems.append(Problem(403, "FORBIDDEN", f"{name} cannot be set.", source={"pointer": pointer}))
+            elif relation.many != isinstance(linkage, list):
+                wanted = "an array" if relation.many else "one identifier or null"
+                self.problems.append(
+                    Problem(400, "BAD_REQUEST", f"{name} takes {wanted}.", source={"pointer": f"{pointer}/data"})
+                )
+            else:
+                targets, problems = targets_of(relation, linkage, self.resource, self.tenant, f"{pointer}/data")
+                self.problems += problems
+                if relation.inverse:
+                    members[name] = targets
+                elif not problems:
+                    setattr(row, name, targets[0] if targets else None)
+        for name, relation in self.resource.relations.items():
+            missing = name not in self.linkages if creating else False
+            if relation.required and relation.writable and (missing or self.linkages.get(name, row) is None):
+                self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
+        return members
+
+    def _check_model(self, row: Any, set_later: Mapping[str, Any]) -> None:
+        """The model's own rules too, so that one answer names everything that is wrong."""
+        try:
+            row.clean()
+        except ModelValidationError as cause:
+            told = {(problem.source or {}).get("pointer") for problem in self.problems}
+            found = model_problems(cause, pointers(self.resource))
+            self.problems += [problem for problem in found if (problem.source or {}).get("pointer") not in told]
+
+    # --- Writing ---------------------------------------------------------------------------------------------------------
+
+    def _act(self, fired: Mapping[str, Any], row: Any) -> None:
+        for name, value in fired.items():
+            self.resource.all_triggers[name].act(row, value, self.by)
+
+    def _set(self, values: Mapping[str, Any], row: Any) -> None:
+        for name, value in values.items():
+            self.resource.setters[name](row, value, self.by)
+
+    def _set_members(self, members: Mapping[str, list[Any]], row: Any) -> None:
+        for name, targets in members.items():
+            change(self.resource.relations[name], row, targets, REPLACE, self.by)
+
+
+def targets_of(
+    relation: Rel, linkage: Linkage, resource: Resource, tenant: Any, pointer: str
+) -> tuple[list[Any], list[Problem]]:
+    """The rows a linkage names, in one query, locked against being deleted meanwhile; and what could not be found."""
+    identifiers: list[Identifier] = linkage if isinstance(linkage, list) else [linkage] if linkage else []
+    many = isinstance(linkage, list)
+    target = resource.target(relation)
+    accepted = {target.type, *target.types}
+    problems = []
+    keys: dict[int, tuple[str, str]] = {}
+    for index, identifier in enumerate(identifiers):
+        where = f"{pointer}/{index}" if many else pointer
+        if identifier.type not in accepted:
+            detail = f"{relation.name} takes {' or '.join(sorted(accepted))}, not {identifier.type[:64]}."
+            problems.append(Problem(409, "TYPE_MISMATCH", detail, source={"pointer": f"{where}/type"}))
+            continue
+        key = target.decode_id(identifier.id)
+        keys[-1 - index if key is None else key] = (identifier.type, where)
+    found = (
+        {
+            row.pk: row
+            for row in target.rows(tenant)
+            .select_for_update(no_key=True, of=("self",))
+            .filter(pk__in=keys)
+            .order_by("pk")
+        }
+        if keys
+        else {}
+    )
+    for key, (type_name, where) in keys.items():
+        row = found.get(key)
+        if row is None or type_name not in (target.type, row.wire_type):
+            detail = f"{relation.name} names a resource that was not found."
+            where = where if many else where.removesuffix("/data") + "/data"
+            problems.append(Problem(404, "RECORD_NOT_FOUND", detail, source={"pointer": where}))
+    return [found[key] for key in keys if key in found], problems
+
+
+def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, how: str, tenant: Any, by: Any) -> None:
+    """A write to a relationship endpoint, within a transaction."""
+    if not relation.writable:
+        raise error(403, "FORBIDDEN", f"{relation.name} cannot be changed here.", pointer="/data")
+    if relation.required and linkage is None:
+        raise ApiError([invalid("/data", relation.name, "must exist", "blank")])
+    targets, problems = targets_of(relation, linkage, resource, tenant, "/data")
+    if problems and how == REMOVE:
+        problems = [problem for problem in problems if problem.status != 404]
+    if problems:
+        raise ApiError(problems)
+    if relation.inverse:
+        change(relation, row, targets, how, by)
+    else:
+        setattr(row, relation.name, targets[0] if targets else None)
+        resource.update(row, by)
+
+
+def change(relation: Rel, row: Any, targets: list[Any], how: str, by: Any) -> None:
+    assert relation.change is not None
+    relation.change(row, targets, how, by)
+
+
+@lru_cache(maxsize=256)
+def writable_fields(resource: Resource) -> dict[str, Field]:
+    """The serializer's fields, bound once: what they keep does not depend on a request."""
+    fields = {name: field for name, field in resource.serializer_class().fields.items() if not field.read_only}
+    for name, field in resource.serializer_fields.items():
+        field.bind(name, None)
+        fields[name] = field
+    return fields
+
+
+@lru_cache(maxsize=256)
+def pointers(resource: Resource) -> dict[str, str]:
+    """Where the fields a model may complain of stand in a document."""
+    return {
+        NON_FIELD_ERRORS: "/data",
+        **{name: pointer_to("attributes", name) for name in resource.all_attributes},
+        **{name: pointer_to("relationships", name) for name in resource.relations},
+    }
+
+
+def _default(resource: Resource, name: str) -> Any:
+    """What null stands for in a column that always holds something."""
+    return resource.field_of(resource.sources[name].paths[0]).get_default()
+
+
+def _not_allowed(member: str, name: str) -> Problem:
+    shown = name if len(name) <= 255 else f"{name[:255]}…"
+    return Problem(400, "PARAM_NOT_ALLOWED", f"{shown} is not allowed.", source={"pointer": pointer_to(member, name)})

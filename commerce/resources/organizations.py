@@ -1,0 +1,72 @@
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from commerce.api import Resource, registry
+from commerce.auth import Caller
+from commerce.jsonapi.resource import Derived
+from commerce.models import Application, Organization, Tenant
+from commerce.organizations import DEFAULTS
+from commerce.resources.activity import EVENT_STORES
+
+
+def setting(name: str, overrides: dict[str, Any]) -> Any:
+    return overrides.get(name, DEFAULTS[name])
+
+
+def domain(slug: str) -> str:
+    return f"{slug}.{settings.DOMAIN}"
+
+
+def is_public(kind: str) -> bool:
+    return kind == Application.Kind.SALES_CHANNEL
+
+
+@registry.register
+class Organizations(Resource):
+    type = "organizations"
+    path = "organization"
+    model = Organization
+    singleton = True
+    actions = ("retrieve",)
+    attributes = (
+        "name",
+        "slug",
+        "domain",
+        "support_phone",
+        "support_email",
+        "logo_url",
+        "favicon_url",
+        "primary_color",
+        "gtm_id",
+        "gtm_id_test",
+        "config",
+        *DEFAULTS,
+    )
+    columns = {
+        "domain": Derived(domain, "slug"),
+        **{name: Derived(partial(setting, name), "settings") for name in DEFAULTS},
+    }
+    relationships = (EVENT_STORES,)
+
+    def rows(self, tenant: Tenant) -> models.QuerySet:
+        return Organization.objects.filter(pk=tenant.organization_id)
+
+    def singleton_key(self, caller: Caller) -> int:
+        return caller.tenant.organization_id
+
+
+@registry.register
+class Applications(Resource):
+    type = "applications"
+    path = "application"
+    model = Application
+    singleton = True
+    actions = ("retrieve",)
+    attributes = ("name", "kind", "public_access", "redirect_uri", "scopes")
+    columns = {"public_access": Derived(is_public, "kind"), "redirect_uri": "redirect_uris"}
+
+    def singleton_key(self, caller: Caller) -> int:
+        return caller.application_id

@@ -1,0 +1,28 @@
+from commerce.api import Resource, registry
+from commerce.jsonapi.resource import Rel, Trigger
+from commerce.resources.activity import EVENT_STORES
+from promotions.models import PROMOTION_KINDS
+from tags.models import Tag
+from tags.tagging import add_tags, change_tags, remove_tags
+
+
+@registry.register
+class Tags(Resource):
+    type = "tags"
+    model = Tag
+    attributes = ("name",)
+    filterable = sortable = ("name",)
+    relationships = (EVENT_STORES,)
+
+
+TRIGGERS = {
+    "_add_tags": Trigger(add_tags, on=("update",), takes_text=True),
+    "_remove_tags": Trigger(remove_tags, on=("update",), takes_text=True),
+}
+
+registry.extend(("coupons",), Rel("tags", target="tags", inverse="coupons", change=change_tags), triggers=TRIGGERS)
+registry.extend(
+    ("promotions", *(f"{kind}_promotions" for kind in PROMOTION_KINDS)),
+    Rel("tags", target="tags", inverse="promotions", change=change_tags),
+    triggers=TRIGGERS,
+)
