@@ -30,15 +30,15 @@ endif
 run: install ## Serve a demo on 127.0.0.1 (PORT=8000); data stays in .data, or in DATABASE_URL
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo --port $(PORT)
-	@exec $(BIN)/granian --interface wsgi --blocking-threads 4 --port $(PORT) config.wsgi:application
+	@exec $(BIN)/granian --interface wsgi --no-ws --blocking-threads 4 --port $(PORT) config.wsgi:application
 
 test: $(if $(T),,check) sqlite postgres ## Check everything and run the tests on both databases (T=path: only these)
 
 check: install ## Lint, types, import directions, migrations, settings
-	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff check --quiet --output-format concise
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy .
-	@$(BIN)/lint-imports --no-logo
+	@told=$$($(BIN)/lint-imports --no-logo) || { echo "$$told"; exit 1; }
 	@DATABASE_URL=sqlite://:memory: EMBEDDED=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 

@@ -186,7 +186,18 @@ RATE_LIMITS = {
 """Requests per window in seconds, per application (oauth: per address and client). "" switches one off."""
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "commerce.Application"
-OAUTH2_PROVIDER = {"PKCE_REQUIRED": False}
+# None of what RFC 9700 advises against is served.
+OAUTH2_PROVIDER = {
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "PKCE_REQUIRED": True,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+}
 
 REST_FRAMEWORK: dict[str, Any] = {
     "URL_FORMAT_OVERRIDE": None,
