@@ -1,10 +1,17 @@
-"""The configuration an organization serves to its clients, with the contract's defaults.
+"""How an organization begins, and the configuration it serves to its clients, with the contract's defaults.
 
 A value differs from its default only where the organization's `settings` hold it. Names, types and defaults are those
 of the public `organizations` resource.
 """
 
-from typing import Any
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+
+if TYPE_CHECKING:
+    from commerce.models import Organization
 
 DEFAULTS: dict[str, Any] = {
     "api_auth_redirect": True,
@@ -53,3 +60,27 @@ DEFAULTS: dict[str, Any] = {
     "external_promotions_errors": False,
     "external_prices_errors": True,
 }
+
+RESERVED_SLUGS = ("auth", "core", "provisioning", "localhost")
+"""Host names that clients use whatever the organization."""
+
+_SLUG = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def create_organization(slug: str, name: str, now: datetime) -> "Organization":
+    """A new organization. Raises ValidationError naming the attribute that is wrong or already taken."""
+    from commerce.models import Organization
+
+    validate_slug(slug)
+    organization = Organization(slug=slug, name=name, created_at=now, updated_at=now)
+    organization.full_clean()
+    organization.save(force_insert=True)
+    return organization
+
+
+def validate_slug(slug: str) -> None:
+    """A slug is the first label of a host name, so it obeys the rules of one and is no address."""
+    if not _SLUG.fullmatch(slug):
+        raise ValidationError({"slug": "must be lower-case letters, digits and inner hyphens, not digits alone"})
+    if slug in RESERVED_SLUGS:
+        raise ValidationError({"slug": "is reserved"})

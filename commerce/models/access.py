@@ -1,21 +1,38 @@
+import re
 import secrets
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from oauth2_provider.models import AbstractApplication
 
-from commerce.models.owned import Mode, Organization, Owned
+from commerce.models.owned import Organization, Owned
 
 ACTIONS = ("create", "read", "update", "destroy")
+SHORTEST_LIFETIME, LONGEST_LIFETIME = 2 * 3600, 365 * 24 * 3600
+MOST_SCOPES = 2000
+"""Letters a list of scopes may have."""
+
+_SCOPE = re.compile(r"market:all|market:\d+|(market|store|stock_location):(id|code):[\w.-]+", re.ASCII)
 
 
 def validate_permissions(value: object) -> None:
     """`{resource type: [actions]}`, the form in which clients read permissions."""
     if not isinstance(value, dict):
-        raise ValidationError("must be an object of resource types", code="invalid")
+        raise ValidationError("must be an object of resource types")
     for resource_type, actions in value.items():
         if not isinstance(actions, list) or not set(map(str, actions)) <= set(ACTIONS):
-            raise ValidationError(f"{resource_type} must list some of {', '.join(ACTIONS)}", code="invalid")
+            raise ValidationError(f"{resource_type} must list some of {', '.join(ACTIONS)}")
+
+
+def is_scope(scope: str) -> bool:
+    return len(scope) <= MOST_SCOPES and all(map(_SCOPE.fullmatch, scope.split(" ")))
+
+
+def validate_scope(value: str) -> None:
+    """Scopes separated by single spaces: `market:all`, `market:id:X`, `store:code:X` and their like."""
+    if not is_scope(value):
+        raise ValidationError("must be scopes such as market:all or market:code:X, separated by spaces")
 
 
 class Role(models.Model):
@@ -43,10 +60,15 @@ class Application(AbstractApplication, Owned):
     wire_type = "applications"
 
     id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=255)
     kind = models.CharField(max_length=32, choices=Kind)
     role = models.ForeignKey(Role, on_delete=models.PROTECT, null=True, blank=True, related_name="applications")
-    scopes = models.CharField(max_length=2000, default="market:all", blank=True)
-    token_lifetime = models.PositiveIntegerField(default=4 * 3600, help_text="Seconds, from two hours to a year.")
+    scopes = models.CharField(max_length=MOST_SCOPES, default="market:all", validators=[validate_scope])
+    token_lifetime = models.PositiveIntegerField(
+        default=4 * 3600,
+        validators=[MinValueValidator(SHORTEST_LIFETIME), MaxValueValidator(LONGEST_LIFETIME)],
+        help_text="Seconds, from two hours to a year.",
+    )
 
     unversioned = Owned.unversioned | {"client_secret", "created", "updated"}
     taken = {"application_name": "name"}
@@ -70,14 +92,16 @@ def new_token_number() -> str:
 class IssuedToken(models.Model):
     """An access token by its claims. The token itself is not stored: signing the same claims gives the same token."""
 
-    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="issued_tokens")
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, db_index=False, related_name="issued_tokens")
     number = models.CharField(max_length=32, unique=True, default=new_token_number)
     claims = models.JSONField()
-    expires_at = models.DateTimeField(db_index=True)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of the claims but number and times: who asks for the same again is given the same token."""
+    expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["application", "digest", "expires_at"], name="issued_token_standing")]
 
     def __str__(self) -> str:
         return self.number
-
-
-__all__ = ["ACTIONS", "Application", "IssuedToken", "Mode", "Role"]

@@ -1,0 +1,396 @@
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from django.conf import LazySettings
+from django.contrib.auth import hashers
+from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+from jwt.algorithms import RSAAlgorithm
+
+from commerce import auth
+from commerce.models import Application, IssuedToken, Organization, Role
+from tests import factories
+
+INVALID_CLIENT = (
+    "Client authentication failed due to unknown client, no client authentication included, "
+    "or unsupported authentication method."
+)
+
+
+@pytest.fixture(autouse=True)
+def unlimited(settings: LazySettings) -> None:
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"oauth": ""}
+
+
+@pytest.fixture
+def integration(acme: Organization) -> Application:
+    return factories.application(acme, client_id="main", client_secret="s3cret")
+
+
+@pytest.fixture
+def channel(acme: Organization) -> Application:
+    return factories.application(acme, "sales_channel", client_id="shop", client_secret="s3cret")
+
+
+def asked(client: Client, **body: Any) -> Any:
+    body = {"grant_type": "client_credentials", **body}
+    return client.post("/oauth/token", json.dumps(body), content_type="application/json")
+
+
+def basic(client_id: str, secret: str) -> str:
+    return f"Basic {base64.b64encode(f'{client_id}:{secret}'.encode()).decode()}"
+
+
+def claims(answer: Any) -> dict[str, Any]:
+    return jwt.decode(answer.json()["access_token"], options={"verify_signature": False})
+
+
+def refusal(title: str, detail: str, code: str, status: int) -> dict[str, Any]:
+    return {
+        "errors": [{"title": title, "detail": detail, "code": code, "status": status}],
+        "error": title,
+        "error_description": detail,
+    }
+
+
+# --- Tokens ---------------------------------------------------------------------------------------
+
+
+def test_json_credentials_get_a_token(client: Client, integration: Application):
+    answer = asked(client, client_id="main", client_secret="s3cret")
+    body = answer.json()
+    said = claims(answer)
+    assert answer.status_code == 200
+    assert body == {
+        "access_token": auth.bearer(IssuedToken.objects.get()),
+        "token_type": "Bearer",
+        "expires_in": 14400,
+        "scope": "market:all",
+        "created_at": said["iat"],
+    }
+    assert said["exp"] - said["iat"] == 14400
+    assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_form_a_multipart_form_and_basic_get_the_same_token(client: Client, integration: Application):
+    credentials = {"client_id": "main", "client_secret": "s3cret"}
+    form = {"grant_type": "client_credentials"}
+    urlencoded = "application/x-www-form-urlencoded"
+    answers = [
+        asked(client, **credentials),
+        client.post("/oauth/token", form | credentials),
+        client.post("/oauth/token/", "grant_type=client_credentials&client_id=main&client_secret=s3cret", urlencoded),
+        client.post("/oauth/token", form, HTTP_AUTHORIZATION=basic("main", "s3cret")),
+        client.post("/oauth/token", form | {"client_id": "main"}, HTTP_AUTHORIZATION=basic("main", "s3cret")),
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert len({answer.json()["access_token"] for answer in answers}) == 1
+    assert IssuedToken.objects.count() == 1
+
+
+def test_unknown_and_empty_parameters_are_ignored(client: Client, integration: Application):
+    answer = asked(client, client_id="main", client_secret="s3cret", slug="acme", scope="", nested={"a": [1]})
+    assert answer.status_code == 200
+    assert answer.json()["scope"] == "market:all"
+
+
+def test_a_query_string_is_not_read(client: Client, integration: Application):
+    answer = client.post("/oauth/token?grant_type=client_credentials&client_id=main&x=%zz&client_secret=s3cret")
+    assert answer.status_code == 400
+
+
+def test_a_public_application_needs_its_client_id_alone(client: Client, channel: Application):
+    assert claims(asked(client, client_id="shop"))["application"]["public"] is True
+
+
+def test_a_public_application_that_sends_its_secret_is_confidential(client: Client, channel: Application):
+    said = claims(asked(client, client_id="shop", client_secret="s3cret"))["application"]
+    assert (said["public"], said["confidential"]) == (False, True)
+
+
+def test_the_default_scopes_are_the_applications(client: Client, acme: Organization):
+    factories.application(acme, "sales_channel", client_id="eu", scopes="market:code:eu store:id:x")
+    assert asked(client, client_id="eu").json()["scope"] == "market:code:eu store:id:x"
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        "market:all",
+        "market:12",
+        "market:id:xYZxYZxYZx",
+        "market:code:eu_1.b-2",
+        "store:id:a",
+        "store:code:a",
+        "stock_location:id:a",
+        "stock_location:code:a",
+    ],
+)
+def test_every_kind_of_scope_is_granted(client: Client, channel: Application, scope: str):
+    answer = asked(client, client_id="shop", scope=scope)
+    assert (answer.json()["scope"], claims(answer)["scope"]) == (scope, scope)
+
+
+def test_scopes_are_separated_by_spaces_or_commas_and_told_once(client: Client, channel: Application):
+    answer = asked(client, client_id="shop", scope="market:id:a,store:id:b  market:id:a")
+    assert answer.json()["scope"] == "market:id:a store:id:b"
+
+
+@pytest.mark.parametrize(
+    "scope", ["admin", "market:", "market:id:", "store:all", "market:id:é", "market:all x", "a" * 9999]
+)
+def test_any_other_scope_is_refused(client: Client, channel: Application, scope: str):
+    answer = asked(client, client_id="shop", scope=scope)
+    assert answer.status_code == 400
+    detail = "The requested scope is invalid, unknown, or malformed."
+    assert answer.json() == refusal("invalid_scope", detail, "BAD_REQUEST", 400)
+    assert not IssuedToken.objects.exists()
+
+
+# --- Refusals -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {},
+        {"client_id": "nobody"},
+        {"client_id": "nobody", "client_secret": "s3cret"},
+        {"client_id": "main"},
+        {"client_id": "main", "client_secret": ""},
+        {"client_id": "main", "client_secret": "s3cre"},
+        {"client_id": "main", "client_secret": "s3cret "},
+        {"client_id": "shop", "client_secret": "wrong"},
+        {"client_secret": "s3cret"},
+    ],
+)
+def test_a_wrong_client_is_refused(client: Client, integration: Any, channel: Any, credentials: dict[str, str]):
+    answer = asked(client, **credentials)
+    assert answer.status_code == 401
+    assert answer.json() == refusal("invalid_client", INVALID_CLIENT, "UNAUTHORIZED", 401)
+    assert "WWW-Authenticate" not in answer.headers
+    assert not IssuedToken.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [basic("main", "wrong"), basic("nobody", ""), basic("main", ""), "Basic !", "Basic", "basic w6k=", "Basic /w=="],
+)
+def test_a_wrong_client_by_basic_is_challenged(client: Client, integration: Application, header: str):
+    answer = client.post("/oauth/token", {"grant_type": "client_credentials"}, HTTP_AUTHORIZATION=header)
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="oauth"'
+
+
+def test_two_clients_in_one_request_are_refused(client: Client, integration: Application, channel: Application):
+    body = {"grant_type": "client_credentials", "client_id": "shop"}
+    assert client.post("/oauth/token", body, HTTP_AUTHORIZATION=basic("main", "s3cret")).status_code == 401
+
+
+@pytest.mark.parametrize("grant", ["password", "refresh_token", "authorization_code", "implicit", "x"])
+def test_a_grant_that_is_not_spoken_is_refused(client: Client, integration: Application, grant: str):
+    answer = asked(client, grant_type=grant, client_id="main", client_secret="s3cret")
+    assert answer.status_code == 400
+    detail = "The authorization grant type is not supported by the authorization server."
+    assert answer.json() == refusal("unsupported_grant_type", detail, "BAD_REQUEST", 400)
+
+
+def test_the_grant_type_is_required(client: Client, integration: Application):
+    answer = asked(client, grant_type=None, client_id="main", client_secret="s3cret")
+    assert answer.json() == refusal("invalid_request", "Request is missing grant type.", "BAD_REQUEST", 400)
+
+
+@pytest.mark.parametrize("name", ["client_id", "client_secret", "scope", "grant_type"])
+@pytest.mark.parametrize("value", [1, True, [], {}, ["a"], "a\0b", "\ud800"])
+def test_a_parameter_that_is_no_text_is_named(client: Client, integration: Application, name: str, value: Any):
+    answer = asked(client, **{"client_id": "main", "client_secret": "s3cret", name: value})
+    assert answer.status_code == 400
+    assert answer.json() == refusal("invalid_request", f"{name} must be text.", "BAD_REQUEST", 400)
+
+
+@pytest.mark.parametrize(
+    "body", ["{", "[1]", '"x"', "1", "null", "[" * 50_000, "9" * 10_000, b"\xff\xfe\xfa", '{"a":' * 9999]
+)
+def test_a_malformed_json_body_is_a_bad_request(client: Client, db: None, body: Any):
+    answer = client.post("/oauth/token", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["title"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "", "application/x-www-form-urlencoded; charset=utf-16", "multipart/form-data", "a/b; charset=nope"],
+)
+def test_a_body_of_another_type_is_a_bad_request(client: Client, db: None, content_type: str):
+    body = b"grant_type=client_credentials\xff"
+    assert client.generic("POST", "/oauth/token", body, content_type).status_code == 400
+
+
+def test_a_huge_body_is_a_bad_request(client: Client, integration: Application):
+    assert asked(client, client_id="main", client_secret="x" * 100_000).status_code == 400
+    form = {f"a{number}": "b" for number in range(2000)}
+    assert client.post("/oauth/token", form | {"grant_type": "client_credentials"}).status_code == 400
+
+
+@given(st.binary(max_size=300), st.sampled_from(["application/json", "application/x-www-form-urlencoded", "x"]))
+@examples(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_body_breaks_the_endpoint(client: Client, acme: Organization, body: bytes, content_type: str):
+    for path in ("/oauth/token", "/oauth/revoke"):
+        assert client.post(path, body, content_type).status_code in (400, 401, 403)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("get", "/oauth/token", "POST"), ("get", "/oauth/revoke", "POST"), ("post", "/oauth/tokeninfo", "GET")],
+)
+def test_another_method_is_refused(client: Client, db: None, method: str, path: str, allowed: str):
+    answer = getattr(client, method)(path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == allowed
+    assert answer.json() == refusal("method_not_allowed", f"Use {allowed}.", "METHOD_NOT_ALLOWED", 405)
+
+
+def test_secrets_are_stored_hashed_and_compared_in_constant_time(
+    client: Client, integration: Application, monkeypatch: pytest.MonkeyPatch
+):
+    stored = Application.objects.get().client_secret
+    assert "s3cret" not in stored
+    assert hashers.check_password("s3cret", stored)
+    compared: list[Any] = []
+    genuine = hashers.constant_time_compare
+    monkeypatch.setattr(hashers, "constant_time_compare", lambda *pair: compared.append(pair) or genuine(*pair))
+    assert asked(client, client_id="main", client_secret="wrong").status_code == 401
+    assert len(compared) == 1
+
+
+# --- Rate limits ----------------------------------------------------------------------------------
+
+
+def test_each_client_of_an_address_has_its_own_limit(client: Client, channel: Application, settings: LazySettings):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"oauth": "2/600"}
+    answers = [asked(client, client_id="shop") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert [answer.headers["X-Ratelimit-Remaining"] for answer in answers] == ["1", "0", "0"]
+    assert answers[2].headers["X-Ratelimit-Limit"] == "2"
+    assert answers[2].headers["X-Ratelimit-Interval"] == "600"
+    assert 1 <= int(answers[2].headers["Retry-After"]) <= 600
+    assert answers[2].json() == {"errors": {"title": "Too Many Requests", "code": "THROTTLED", "status": 429}}
+    assert asked(client, client_id="nobody").status_code == 401
+    assert asked(client, client_id="shop", REMOTE_ADDR="x").status_code == 429
+
+
+def test_guessing_a_secret_is_limited_however_it_is_sent(
+    client: Client, integration: Application, settings: LazySettings
+):
+    settings.RATE_LIMITS = settings.RATE_LIMITS | {"oauth": "2/600"}
+    form = {"grant_type": "client_credentials"}
+    assert asked(client, client_id="main", client_secret="a").status_code == 401
+    assert client.post("/oauth/token", form, HTTP_AUTHORIZATION=basic("main", "b")).status_code == 401
+    assert client.post("/oauth/token", form, HTTP_AUTHORIZATION=basic("main", "c")).status_code == 429
+
+
+# --- Revoking, telling, keys ----------------------------------------------------------------------
+
+
+def told(client: Client, token: str) -> Any:
+    return client.get("/oauth/tokeninfo", HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+def revoked(client: Client, **body: Any) -> Any:
+    return client.post("/oauth/revoke", json.dumps(body), content_type="application/json")
+
+
+def test_a_revoked_token_ends_and_the_next_is_another(client: Client, integration: Application):
+    credentials = {"client_id": "main", "client_secret": "s3cret"}
+    token = asked(client, **credentials).json()["access_token"]
+    assert told(client, token).status_code == 200
+    answer = revoked(client, token=token, **credentials)
+    assert (answer.status_code, answer.json()) == (200, {})
+    assert told(client, token).status_code == 401
+    assert asked(client, **credentials).json()["access_token"] != token
+
+
+def test_a_public_application_revokes_by_its_client_id(client: Client, channel: Application):
+    token = asked(client, client_id="shop").json()["access_token"]
+    assert revoked(client, client_id="shop", token=token).status_code == 200
+    assert told(client, token).status_code == 401
+
+
+def test_revoking_what_is_no_token_is_done_already(client: Client, channel: Application):
+    answer = revoked(client, client_id="shop", token="nonsense")
+    assert (answer.status_code, answer.json()) == (200, {})
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {},
+        {"client_id": "main"},
+        {"client_id": "main", "client_secret": "x"},
+        {"client_id": "shop"},
+        {"client_id": "no"},
+    ],
+)
+def test_a_wrong_client_revokes_nothing(
+    client: Client, integration: Application, channel: Application, credentials: dict[str, str]
+):
+    token = asked(client, client_id="main", client_secret="s3cret").json()["access_token"]
+    answer = revoked(client, token=token, **credentials)
+    assert answer.status_code == 403
+    detail = "You are not authorized to revoke this token"
+    assert answer.json() == refusal("unauthorized_client", detail, "FORBIDDEN", 403)
+    assert told(client, token).status_code == 200
+
+
+def test_revoking_needs_a_token(client: Client, channel: Application):
+    answer = revoked(client, client_id="shop")
+    assert answer.json() == refusal("invalid_request", "Missing token parameter.", "BAD_REQUEST", 400)
+
+
+def test_tokeninfo_tells_what_a_token_may_do(client: Client, acme: Organization):
+    role = Role.objects.create(
+        organization=acme, name="Editors", permissions={"coupons": ["read", "create"], "versions": list("x")}
+    )
+    application = factories.application(acme, name="Main", role=role)
+    token = auth.issue(application, "market:all", auth.datetime.now(auth.UTC), is_public=False)
+    answer = told(client, auth.bearer(token))
+    permissions = answer.json().pop("permissions")
+    assert answer.status_code == 200
+    assert {**answer.json(), "permissions": None} == {
+        "token": {"test": True, "market_ids": [], "stock_location_ids": [], "lifespan": 14400},
+        "role": {"id": auth.ids.encode(role.pk), "kind": "custom", "name": "Editors"},
+        "application": {"id": application.public_id, "kind": "integration", "name": "Main", "core": False},
+        "permissions": None,
+        "accessible_apps": [],
+    }
+    assert permissions == {"coupons": {"actions": ["create", "read"]}}
+
+
+def test_tokeninfo_of_a_sales_channel_permits_its_singletons(client: Client, channel: Application):
+    answer = told(client, asked(client, client_id="shop").json()["access_token"]).json()
+    assert answer["role"] == {"id": None, "kind": "sales_channel", "name": "Sales channel"}
+    assert answer["permissions"] == {"organizations": {"actions": ["read"]}, "applications": {"actions": ["read"]}}
+
+
+def test_tokeninfo_without_a_valid_token_is_refused(client: Client, db: None):
+    for answer in (client.get("/oauth/tokeninfo"), told(client, "nonsense")):
+        assert answer.status_code == 401
+        [error] = answer.json()["errors"]
+        assert (error["code"], error["status"]) == ("INVALID_TOKEN", 401)
+
+
+def test_a_token_is_verified_by_the_published_key_of_its_kid(client: Client, channel: Application):
+    token = asked(client, client_id="shop").json()["access_token"]
+    answer = client.get("/.well-known/jwks.json")
+    [key] = answer.json()["keys"]
+    assert key["kid"] == jwt.get_unverified_header(token)["kid"]
+    assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS512", "sig")
+    assert not {"d", "p", "q", "dp", "dq", "qi"} & set(key)
+    said = jwt.decode(token, RSAAlgorithm.from_jwk(key), algorithms=["RS512"], options={"verify_iat": False})
+    assert said["application"]["client_id"] == "shop"
