@@ -9,6 +9,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import fields
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework_json_api.serializers import ModelSerializer
 
@@ -25,7 +26,7 @@ from commerce.money import PercentageField
 registry = declared.Registry()
 
 
-# --- Attributes on the wire ------------------------------------------------------------------------------------------------
+# --- Attributes on the wire -----------------------------------------------------------------------
 
 
 class TimestampField(fields.DateTimeField):
@@ -55,7 +56,7 @@ class IntegerField(fields.IntegerField):
             self.fail("not_a_number")
         try:
             return super().to_internal_value(data)
-        except fields.ValidationError:
+        except ValidationError:
             self.fail("not_a_number")
 
 
@@ -74,7 +75,7 @@ class Serializer(ModelSerializer):
     }
 
 
-# --- Resources -------------------------------------------------------------------------------------------------------------
+# --- Resources ------------------------------------------------------------------------------------
 
 
 class Resource(declared.Resource):
@@ -157,7 +158,7 @@ class ApiView(ResourceView):
     def singleton_key(self) -> int:
         return self.resource.singleton_key(self.caller)  # type: ignore[attr-defined, no-any-return]
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if self.allowance:
             for name, value in self.allowance.headers.items():
@@ -168,7 +169,7 @@ class ApiView(ResourceView):
 declared.Resource.view_base = ApiView
 
 
-# --- Routes ----------------------------------------------------------------------------------------------------------------
+# --- Routes ---------------------------------------------------------------------------------------
 
 _SHAPES: dict[str, dict[str, tuple[str, str]]] = {
     # shape -> method -> (view method, the declared action that allows it)

@@ -176,10 +176,11 @@ def _naming(row: Owned) -> Iterator[None]:
 
 
 def _explain(row: Owned) -> None:
+    constraint: Any
     for constraint in row._meta.constraints:
         try:
             constraint.validate(type(row), row)
-        except ValidationError as error:
+        except ValidationError:
             attribute = row.taken.get(constraint.name, NON_FIELD_ERRORS)
             if isinstance(constraint, models.UniqueConstraint):
                 error = ValidationError("has already been taken", code="taken")

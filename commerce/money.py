@@ -3,8 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.text import capfirst
 
 ZERO_DIGITS = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
 THREE_DIGITS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
@@ -103,7 +105,12 @@ class PercentageField(models.Field):
             raise ValidationError("has more than four decimals", code="invalid")
         return int(millionths)
 
-    def formfield(self, **options: Any) -> Any:
-        from django import forms
-
-        return super().formfield(form_class=forms.DecimalField, max_digits=7, decimal_places=4, **options)
+    def formfield(self, *args: Any, **options: Any) -> Any:
+        return forms.DecimalField(
+            max_digits=7,
+            decimal_places=4,
+            required=not self.blank,
+            validators=self.validators,
+            label=capfirst(self.verbose_name),
+            help_text=self.help_text,
+        )

@@ -1,11 +1,12 @@
 import unicodedata
 
 from django.core.exceptions import ValidationError
-from django.core.validators import EmailValidator, MinValueValidator, MaxValueValidator
+from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
 from commerce.models import Owned
+from commerce.models.owned import too_long, too_short
 from commerce.money import MAX_CENTS
 from coupons.codes import normalise_code
 from promotions.models import CouponCodesPromotionRule
@@ -103,18 +104,6 @@ class Coupon(Owned):
         shortest = self.organization.setting("coupons_min_code_length")
         longest = min(self.organization.setting("coupons_max_code_length"), LONGEST_CODE)
         if len(self.code) < shortest:
-            raise ValidationError(
-                {
-                    "code": ValidationError(
-                        f"is too short (minimum is {shortest} characters)", "too_short", {"count": shortest}
-                    )
-                }
-            )
+            raise ValidationError({"code": too_short(shortest)})
         if max(len(self.code), len(self.code_norm)) > longest:
-            raise ValidationError(
-                {
-                    "code": ValidationError(
-                        f"is too long (maximum is {longest} characters)", "too_long", {"count": longest}
-                    )
-                }
-            )
+            raise ValidationError({"code": too_long(longest)})

@@ -9,7 +9,7 @@ from commerce.jsonapi.writing import REMOVE, REPLACE
 from coupons.models import Coupon, CouponRecipient, normalise_email
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
-# --- Coupons ---------------------------------------------------------------------------------------------------------------
+# --- Coupons --------------------------------------------------------------------------------------
 
 
 def create_coupon(coupon: Coupon, by: changes.By) -> None:
@@ -56,7 +56,7 @@ def delete_recipient(recipient: CouponRecipient, by: changes.By) -> None:
     changes.delete(recipient, by)
 
 
-# --- Rules -----------------------------------------------------------------------------------------------------------------
+# --- Rules ----------------------------------------------------------------------------------------
 
 
 def adopt_coupons(rule: CouponCodesPromotionRule, coupons: list[Coupon], how: str, by: changes.By) -> None:
@@ -98,7 +98,7 @@ def adopt_rule(promotion: Promotion, rules: list[PromotionRule], how: str, by: c
             update_rule(rule, by)
 
 
-# --- Promotions ------------------------------------------------------------------------------------------------------------
+# --- Promotions -----------------------------------------------------------------------------------
 
 
 def delete_promotion(promotion: Promotion, by: changes.By) -> None:

@@ -60,7 +60,7 @@ class OfKind(Owned):
 
     kind = models.CharField(max_length=32, editable=False)
 
-    objects = KindManager()
+    objects: ClassVar[Any] = KindManager()
 
     unversioned = Owned.unversioned | {"kind"}
 

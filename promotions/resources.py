@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from commerce.api import Resource, registry
 from commerce.jsonapi.filters import FlagField, NamedFilter
@@ -19,7 +19,7 @@ from promotions.models import (
     PromotionRule,
 )
 
-# --- Scopes and triggers ---------------------------------------------------------------------------------------------------
+# --- Scopes and triggers --------------------------------------------------------------------------
 
 
 def only_active(rows: PromotionQuerySet, value: str, now: datetime) -> PromotionQuerySet:
@@ -56,13 +56,13 @@ def type_names(models: dict[str, Any]) -> dict[str, str]:
     return {name: kind for kind, model in models.items() for name in (f"{kind}_{model.FAMILY}", model.__name__)}
 
 
-# --- Promotions ------------------------------------------------------------------------------------------------------------
+# --- Promotions -----------------------------------------------------------------------------------
 
 _WINDOW = ("disabled_at", "starts_at", "expires_at", "total_usage_limit", "total_usage_count")
 
 
 class PromotionResource(Resource):
-    attributes = (
+    attributes: ClassVar[tuple[str, ...]] = (
         "name",
         "currency_code",
         "exclusive",
@@ -147,7 +147,7 @@ class FixedAmountPromotions(PromotionResource):
     }
 
 
-# --- Promotion rules -------------------------------------------------------------------------------------------------------
+# --- Promotion rules ------------------------------------------------------------------------------
 
 
 class PromotionRuleResource(Resource):

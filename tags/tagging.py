@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 
 from commerce import changes
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
+from commerce.models.owned import too_long
 from tags.models import Tag
 
 
@@ -44,6 +45,4 @@ def _names(tags: dict[int, Tag]) -> list[str]:
 def _check_number(row: Any, number: int) -> None:
     most = row.organization.setting("tags_max_allowed_number")
     if number > most:
-        raise ValidationError(
-            {"tags": ValidationError(f"is too long (maximum is {most} tags)", "too_long", {"count": most})}
-        )
+        raise ValidationError({"tags": too_long(most, "tags")})

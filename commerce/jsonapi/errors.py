@@ -103,11 +103,12 @@ def not_found(**source: str) -> ApiError:
         404,
         "RECORD_NOT_FOUND",
         "The requested resource was not found. Please double-check the resource id.",
+        None,
         **source,
     )
 
 
-# --- Validation: what a field or a model says, in the words and keys of the wire ---------------------------------------
+# --- Validation: what a field or a model says, in the words and keys of the wire ------------------
 
 _SAID: dict[str, tuple[str, str]] = {
     # code of Django or DRF -> (key of the wire, message)

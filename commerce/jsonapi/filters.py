@@ -31,7 +31,7 @@ MOST_VALUES = 1000
 DEEPEST_PATH = 5
 
 
-# --- Predicates --------------------------------------------------------------------------------------------------------
+# --- Predicates -----------------------------------------------------------------------------------
 
 
 class Predicate(NamedTuple):
@@ -88,7 +88,7 @@ _TEXT_LOOKUPS = frozenset({"matches", "start", "end", "cont"})
 _COMPARISONS = frozenset({"lt", "lte", "gt", "gte"})
 
 
-# --- Parsing -------------------------------------------------------------------------------------------------------------
+# --- Parsing --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +154,7 @@ def _predicates_of(key: str) -> Iterator[str]:
             yield name
 
 
-# --- Filters of django-filter, by the type of the column -----------------------------------------------------------------
+# --- Filters of django-filter, by the type of the column ------------------------------------------
 
 
 class TextField(forms.CharField):
@@ -240,7 +240,7 @@ def filter_for(field: models.Field) -> django_filters.Filter:
     return django_filters.NumberFilter()
 
 
-# --- Compiling -------------------------------------------------------------------------------------------------------------
+# --- Compiling ------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)

@@ -55,9 +55,8 @@ def parse(header: str) -> Iterator[MediaType]:
     """The media types of an Accept or Content-Type header, with unquoted parameters."""
     position = 0
     while position < len(header):
-        name = re.compile(r"[^;,]*").match(header, position)
-        assert name is not None
-        position = name.end()
+        name = re.split("[;,]", header[position:], maxsplit=1)[0]
+        position += len(name)
         parameters = {}
         while parameter := _PARAMETER.match(header, position):
             parameters[parameter[1].lower()] = re.sub(r"\\(.)", r"\1", parameter[2].strip('"'))
@@ -66,5 +65,5 @@ def parse(header: str) -> Iterator[MediaType]:
         stray = header[position : rest if rest >= 0 else len(header)].strip()
         if stray:
             parameters[stray] = ""
-        yield MediaType(name[0].strip().lower(), parameters)
+        yield MediaType(name.strip().lower(), parameters)
         position = rest + 1 if rest >= 0 else len(header)

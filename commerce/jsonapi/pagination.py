@@ -19,6 +19,9 @@ class Page(NamedTuple):
         return (self.number - 1) * self.size
 
 
+FIRST_PAGE = Page()
+
+
 def page_of(given: Mapping[str, str]) -> Page:
     """The page asked for; 400 for what is no positive integer, or more than a page may hold."""
     return Page(

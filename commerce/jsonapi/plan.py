@@ -61,7 +61,7 @@ class Plan:
         self._compile_writers()
         self._singles: dict[str, tuple[str, tuple[Any, ...], Converters]] = {}
 
-    # --- Compiling -------------------------------------------------------------------------------------------------------
+    # --- Compiling --------------------------------------------------------------------------------
 
     def _paths(self, trailing: str) -> list[str]:
         """Every column any variant needs, each once; the key is first."""
@@ -108,12 +108,12 @@ class Plan:
         self.order = {name: position for position, name in enumerate(self.attributes)} if self.computed else {}
         self.id_positions = [index[path] for path in self.resource.id_columns]
         self.kind = index.get(self.resource.variant_column, -1) if self.variants else -1
+        names = [relation.name for relation in self.relations]
         self.links = {
-            relation.name: f'"links":{{"self":"{_HERE}/relationships/{relation.name}","related":"{_HERE}/{relation.name}"}}'
-            for relation in self.relations
+            name: f'"links":{{"self":"{_HERE}/relationships/{name}","related":"{_HERE}/{name}"}}' for name in names
         }
         self.bare_links = "{" + ",".join(f'"{name}":{{{links}}}' for name, links in self.links.items()) + "}"
-        self.url = f"/api/{self.resource.path}/"
+        self.url = f"/api/{self.resource.path}"
 
     def _is_json(self, path: str) -> bool:
         return isinstance(self.resource.field_of(path), models.JSONField)
@@ -126,7 +126,7 @@ class Plan:
             return orjson.Fragment
         return None
 
-    # --- Reading ---------------------------------------------------------------------------------------------------------
+    # --- Reading ----------------------------------------------------------------------------------
 
     def one(self, key: int, tenant: Any) -> Row | None:
         """The row of a key, by a statement that is compiled once."""
@@ -153,7 +153,7 @@ class Plan:
         loads = [self.index[path] for path in self.loads]
         return sql, tuple(params), (steps, loads)
 
-    # --- Writing ---------------------------------------------------------------------------------------------------------
+    # --- Writing ----------------------------------------------------------------------------------
 
     def of(self, row: Row) -> "Plan":
         """The plan of the row's own type."""
@@ -168,11 +168,7 @@ class Plan:
     def resource_object(self, row: Row, linkage: dict[str, Any], context: Context) -> dict[str, Any]:
         plan = self.of(row)
         public_id = self.public_id(row)
-        url = (
-            f"{context.base_url}{plan.url}{public_id}"
-            if not plan.resource.singleton
-            else context.base_url + plan.url[:-1]
-        )
+        url = context.base_url + plan.url + ("" if plan.resource.singleton else f"/{public_id}")
         written: dict[str, Any] = {"id": public_id, "type": plan.resource.type, "links": {"self": url}}
         attributes = plan.written_attributes(row, context.now)
         if attributes:
@@ -331,7 +327,7 @@ def _execute(sql: str, params: Sequence[Any], converters: Converters) -> list[Ro
     steps, loads = converters
     if not steps and not loads:
         return rows
-    converted = []
+    converted: list[Row] = []
     for row in rows:
         values = list(row)
         for position, functions, expression in steps:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
 from commerce.jsonapi.errors import ApiError, error
-from commerce.jsonapi.pagination import Page, page_of
+from commerce.jsonapi.pagination import FIRST_PAGE, Page, page_of
 from commerce.jsonapi.parser import MEMBER_NAME
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Query:
     include: IncludeTree | None = None
     fields: Fieldsets = field(default_factory=dict)
     sort: tuple[str, ...] = ()
-    page: Page = Page()
+    page: Page = FIRST_PAGE
     conditions: Mapping[str, str] = field(default_factory=dict)
     key: Any = ""
     """What a plan depends on, hashable."""

@@ -12,11 +12,13 @@
 Types, nullability and validators come from the model and are never repeated.
 """
 
+import builtins
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django_filters import Filter, FilterSet
 from rest_framework.fields import Field
@@ -41,6 +43,11 @@ class Derived:
         object.__setattr__(self, "columns", columns)
 
 
+def read_only(row: Any, targets: list[Any], how: str, by: Any) -> None:
+    """The `change` of a relationship whose members are not set from this side."""
+    raise TypeError("read-only relationship")
+
+
 @dataclass(frozen=True, slots=True)
 class Rel:
     """A relationship. Declared by its bare name where the model says it all: a foreign key or its other side."""
@@ -51,7 +58,7 @@ class Rel:
     target: str = ""
     """Type of the target; found by the model the field points to when empty."""
     many: bool = True
-    change: Callable[[Any, list[Any], str, Any], None] | None = None
+    change: Callable[[Any, list[Any], str, Any], None] = read_only
     """How the members of an inverse relationship are added, removed or replaced: `change(row, targets, how, by)`."""
     writable: bool = False
     required: bool = False
@@ -97,8 +104,8 @@ class Resource:
     """What a type is on the wire. Subclasses are declarations; the registry holds one instance of each."""
 
     type: ClassVar[str]
-    model: ClassVar[type[models.Model]]
-    path: ClassVar[str] = ""
+    model: ClassVar[Any]
+    path: str = ""
     """Under /api; the type when empty."""
     singleton: ClassVar[bool] = False
     actions: ClassVar[tuple[str, ...]] = ("list", "retrieve", "create", "update", "destroy")
@@ -122,7 +129,7 @@ class Resource:
     setters: ClassVar[Mapping[str, Callable[[Any, Any, Any], None]]] = {}
     """Writable attributes that are no column: `set(row, value, by)`, after the other attributes."""
     serializer_fields: ClassVar[Mapping[str, Field]] = {}
-    serializer_base: ClassVar[type[ModelSerializer]] = ModelSerializer
+    serializer_base: ClassVar[builtins.type[ModelSerializer]] = ModelSerializer
     view_base: ClassVar[Any] = None
 
     probe: ClassVar[Probe]
@@ -138,7 +145,7 @@ class Resource:
         self.added_relationships: list[Rel] = []
         self.added_triggers: dict[str, Trigger] = {}
 
-    # --- What the project decides: whose rows there are, and how they are written ------------------------------------
+    # --- What the project decides: whose rows there are, and how they are written -----------------
 
     def rows(self, tenant: Any) -> models.QuerySet:
         """Every row that `tenant` may reach."""
@@ -153,7 +160,7 @@ class Resource:
     def destroy(self, row: Any, by: Any) -> None:
         raise NotImplementedError
 
-    # --- Ids -----------------------------------------------------------------------------------------------------------
+    # --- Ids --------------------------------------------------------------------------------------
 
     def encode_id(self, key: Any, *columns: Any) -> str:
         return ids.encode(key)
@@ -161,7 +168,7 @@ class Resource:
     def decode_id(self, public_id: str) -> int | None:
         return ids.decode(public_id)
 
-    # --- Worked out once -------------------------------------------------------------------------------------------------
+    # --- Worked out once --------------------------------------------------------------------------
 
     @cached_property
     def all_attributes(self) -> tuple[str, ...]:
@@ -194,7 +201,7 @@ class Resource:
         return tuple(self.variants.values()) or (self.type,)
 
     @cached_property
-    def serializer_class(self) -> type[ModelSerializer]:
+    def serializer_class(self) -> builtins.type[ModelSerializer]:
         names = [name for name in self.writable if name not in self.setters]
         needed = {name: {"required": True, "allow_null": False} for name in self.required}
         options = {"model": self.model, "fields": names, "extra_kwargs": needed, "resource_name": self.type}
@@ -202,7 +209,7 @@ class Resource:
         return type(f"{type(self).__name__}Serializer", (self.serializer_base,), {"Meta": meta})
 
     @cached_property
-    def filterset_class(self) -> type[FilterSet]:
+    def filterset_class(self) -> builtins.type[FilterSet]:
         return type(f"{type(self).__name__}FilterSet", (FilterSet,), self._filters())
 
     @cached_property
@@ -218,8 +225,7 @@ class Resource:
         *steps, last = path.split("__")
         for step in steps:
             model = model._meta.get_field(step).related_model
-        field = model._meta.pk if last == "pk" else model._meta.get_field(last)
-        assert isinstance(field, models.Field)
+        field: models.Field = model._meta.pk if last == "pk" else model._meta.get_field(last)
         return field
 
     def _source(self, name: str) -> Source:
@@ -236,7 +242,7 @@ class Resource:
 
     def _completed(self, entry: str | Rel) -> Rel:
         relation = Rel(entry) if isinstance(entry, str) else entry
-        relation = replace(relation, writable=relation.change is not None)
+        relation = replace(relation, writable=relation.change is not read_only)
         if relation.inverse and relation.target:
             return relation
         field: Any = self.model._meta.get_field(relation.name)
@@ -253,7 +259,8 @@ class Registry:
         self._resources: dict[str, Resource] = {}
 
     def register(self, declaration: type[Resource]) -> type[Resource]:
-        assert declaration.type not in self._resources, f"{declaration.type} is registered twice"
+        if declaration.type in self._resources:
+            raise ImproperlyConfigured(f"{declaration.type} is registered twice")
         self._resources[declaration.type] = declaration(self)
         return declaration
 

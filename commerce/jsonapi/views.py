@@ -36,7 +36,7 @@ class ResourceView(ViewSetMixin, APIView):
 
     resource: ClassVar[Resource]
 
-    # --- What the project decides ------------------------------------------------------------------------------------
+    # --- What the project decides -----------------------------------------------------------------
 
     tenant: Any
     now: Any
@@ -66,7 +66,7 @@ class ResourceView(ViewSetMixin, APIView):
     def singleton_key(self) -> int:
         raise NotImplementedError
 
-    # --- Resources -----------------------------------------------------------------------------------------------------
+    # --- Resources --------------------------------------------------------------------------------
 
     def list(self, request: Request) -> HttpResponse:
         self.authorize("read", self.resource)
@@ -120,7 +120,7 @@ class ResourceView(ViewSetMixin, APIView):
             self.resource.destroy(row, self.by)
         return response(b"", 204)
 
-    # --- Related resources and relationships -----------------------------------------------------------------------------
+    # --- Related resources and relationships ------------------------------------------------------
 
     def related(self, request: Request, id: str, name: str) -> HttpResponse:
         relation = self.relation(name)
@@ -158,7 +158,7 @@ class ResourceView(ViewSetMixin, APIView):
             writing.set_linkage(self.resource, row, relation, linkage, how, self.tenant, self.by)
         return response(b"", 204)
 
-    # --- Parts of a request --------------------------------------------------------------------------------------------
+    # --- Parts of a request -----------------------------------------------------------------------
 
     def query(self, request: Request, answers_with: Resource | None, allowed: frozenset[str]) -> Query:
         query = parse_query(request.META.get("QUERY_STRING", ""), answers_with, allowed=allowed)
@@ -201,7 +201,7 @@ class ResourceView(ViewSetMixin, APIView):
         """The parent's key, with the foreign key of a forward relationship."""
         columns = ["pk"] if relation.inverse else ["pk", f"{relation.name}_id"]
         key = self.singleton_key() if public_id is None else self.key(public_id)
-        row = self.resource.rows(self.tenant).filter(pk=key).values_list(*columns).first()
+        row: Row | None = self.resource.rows(self.tenant).filter(pk=key).values_list(*columns).first()
         if row is None:
             raise not_found()
         return row
@@ -227,7 +227,7 @@ class ResourceView(ViewSetMixin, APIView):
             detail = "The resource has changed since it was read."
             raise error(412, "PRECONDITION_FAILED", detail, header="If-Match")
 
-    # --- Answers ---------------------------------------------------------------------------------------------------------
+    # --- Answers ----------------------------------------------------------------------------------
 
     def single(
         self, request: Request, plan: Plan, key: int, query: Query, status: int = 200, public_id: str | None = None
@@ -325,23 +325,23 @@ class ResourceView(ViewSetMixin, APIView):
         }
         return {"self": self.own_url(request), **links}
 
-    # --- DRF's hooks -------------------------------------------------------------------------------------------------------
+    # --- DRF's hooks ------------------------------------------------------------------------------
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.enter(request)
         check_accept(request.META.get("HTTP_ACCEPT", ""))
 
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def http_method_not_allowed(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         raise MethodNotAllowed(str(request.method))
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+    def options(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         return response(b"", 204, {"Allow": ", ".join(self.allowed_methods)})
 
-    def handle_exception(self, exc: Exception) -> HttpResponse:
+    def handle_exception(self, exc: Exception) -> Any:
         problem = self.problem_of(exc)
         return response(problem.body(), problem.status, problem.headers)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer: HttpResponse = response
         if request.method == "HEAD":
             answer.headers["Content-Length"] = str(len(answer.content))
@@ -356,12 +356,7 @@ class ResourceView(ViewSetMixin, APIView):
             return ApiError(model_problems(cause, writing.pointers(self.resource)))
         if isinstance(cause, MethodNotAllowed):
             allow = {"Allow": ", ".join(self.allowed_methods)}
-            return error(
-                405,
-                "METHOD_NOT_ALLOWED",
-                f"{cause.args[0] if cause.args else self.request.method} is not allowed here.",
-                allow,
-            )
+            return error(405, "METHOD_NOT_ALLOWED", f"{self.request.method} is not allowed here.", allow)
         if isinstance(cause, Http404):
             return not_found()
         if isinstance(cause, RequestDataTooBig):

@@ -48,7 +48,7 @@ class Write:
         self.resource.update(row, self.by)
         self._set_members(members, row)
 
-    # --- Gathering -------------------------------------------------------------------------------------------------------
+    # --- Gathering --------------------------------------------------------------------------------
 
     def _apply(self, row: Any, action: str) -> tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]:
         fired = self._fired_triggers(action)
@@ -158,7 +158,7 @@ class Write:
             found = model_problems(cause, pointers(self.resource))
             self.problems += [problem for problem in found if (problem.source or {}).get("pointer") not in told]
 
-    # --- Writing ---------------------------------------------------------------------------------------------------------
+    # --- Writing ----------------------------------------------------------------------------------
 
     def _act(self, fired: Mapping[str, Any], row: Any) -> None:
         for name, value in fired.items():
@@ -170,7 +170,7 @@ class Write:
 
     def _set_members(self, members: Mapping[str, list[Any]], row: Any) -> None:
         for name, targets in members.items():
-            change(self.resource.relations[name], row, targets, REPLACE, self.by)
+            self.resource.relations[name].change(row, targets, REPLACE, self.by)
 
 
 def targets_of(
@@ -223,23 +223,19 @@ def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, h
     if problems:
         raise ApiError(problems)
     if relation.inverse:
-        change(relation, row, targets, how, by)
+        relation.change(row, targets, how, by)
     else:
         setattr(row, relation.name, targets[0] if targets else None)
         resource.update(row, by)
 
 
-def change(relation: Rel, row: Any, targets: list[Any], how: str, by: Any) -> None:
-    assert relation.change is not None
-    relation.change(row, targets, how, by)
-
-
 @lru_cache(maxsize=256)
 def writable_fields(resource: Resource) -> dict[str, Field]:
     """The serializer's fields, bound once: what they keep does not depend on a request."""
-    fields = {name: field for name, field in resource.serializer_class().fields.items() if not field.read_only}
+    serializer = resource.serializer_class()
+    fields = {name: field for name, field in serializer.fields.items() if not field.read_only}
     for name, field in resource.serializer_fields.items():
-        field.bind(name, None)
+        field.bind(name, serializer)
         fields[name] = field
     return fields
 

@@ -17,7 +17,7 @@ TYPE_RANK = {
 """First what is free or re-priced, then relative discounts, then absolute amounts, then shipping."""
 
 _PRIORITY_BITS, _RANK_BITS, _START_BITS = 16, 4, 32
-MAX_PRIORITY = 2**_PRIORITY_BITS - 2
+MAX_PRIORITY = (1 << _PRIORITY_BITS) - 2
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -62,10 +62,10 @@ def weight(exclusive: bool, priority: int | None, kind: str, starts_at: datetime
 
     Exclusive ones come first, then the lower priority number (none is last), then the type, then the earlier start.
     """
-    last_priority = 2**_PRIORITY_BITS - 1
+    last_priority = (1 << _PRIORITY_BITS) - 1
     seconds = (starts_at - _EPOCH).days * 86400 + (starts_at - _EPOCH).seconds
-    start = min(max(seconds, 0), 2**_START_BITS - 1)
+    start = min(max(seconds, 0), (1 << _START_BITS) - 1)
     number = int(exclusive)
     number = number << _PRIORITY_BITS | (last_priority - (last_priority if priority is None else priority))
-    number = number << _RANK_BITS | (2**_RANK_BITS - 1 - TYPE_RANK[kind])
-    return number << _START_BITS | (2**_START_BITS - 1 - start)
+    number = number << _RANK_BITS | ((1 << _RANK_BITS) - 1 - TYPE_RANK[kind])
+    return number << _START_BITS | ((1 << _START_BITS) - 1 - start)
