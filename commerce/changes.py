@@ -101,8 +101,11 @@ def delete_all(rows: QuerySet) -> int:
         return rows.order_by()._raw_delete(rows.db)
 
 
-def record(row: Owned, event: str, changes: dict[str, Any], by: By, *, version: bool = True) -> None:
-    """Appends the version and the event `{type}.{event}` of something that was done to `row`."""
+def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
+    """Appends the version and the event `{type}.{event}` of something that was done to `row`.
+
+    Versions know three events; whatever is neither `create` nor `destroy` is an `update` to them.
+    """
     common = {
         "organization_id": row.organization_id,
         "mode": row.mode,
@@ -111,8 +114,8 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By, *, version: 
         "created_at": by.now,
         "updated_at": by.now,
     }
-    if version:
-        Version(event=event, changes=changes, who=by.who, **common).save(force_insert=True)
+    told_as = event if event in ("create", "destroy") else "update"
+    Version(event=told_as, changes=changes, who=by.who, **common).save(force_insert=True)
     Event(name=f"{row.wire_type}.{event}", **common).save(force_insert=True)
 
 

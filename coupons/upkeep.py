@@ -23,7 +23,7 @@ def update_coupon(coupon: Coupon, by: changes.By) -> None:
     changes.save(coupon, by)
     if former_rule == coupon.promotion_rule_id:
         return
-    former = Promotion.objects.select_for_update().get(promotion_rules=former_rule)
+    former = PromotionRule.objects.get(pk=former_rule).promotion_id
     move_count(former, coupon.promotion_rule.promotion_id, 1, by)
 
 
@@ -43,7 +43,7 @@ def set_recipient_email(coupon: Coupon, email: str | None, by: changes.By) -> No
 
 def find_or_create_recipient(coupon: Coupon, email: str, by: changes.By) -> CouponRecipient:
     known = CouponRecipient.objects.owned_by(coupon.tenant).filter(email_norm=normalise_email(email))
-    recipient = known.order_by("pk").first()
+    recipient = known.select_for_update(no_key=True).order_by("pk").first()
     if recipient is None:
         recipient = CouponRecipient(organization_id=coupon.organization_id, mode=coupon.mode, email=email)
         changes.create(recipient, by)
@@ -77,7 +77,7 @@ def update_rule(rule: PromotionRule, by: changes.By) -> None:
     changes.save(rule, by)
     if former != rule.promotion_id and rule.kind == CouponCodesPromotionRule.KIND:
         held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule_id=rule.pk).count()
-        move_count(_locked_promotion(former), rule.promotion_id, held, by)
+        move_count(former, rule.promotion_id, held, by)
 
 
 def delete_coupon_rule(rule: CouponCodesPromotionRule, by: changes.By) -> None:
@@ -120,11 +120,13 @@ def count_coupons(promotion_id: int, difference: int) -> None:
     changes.count(Promotion.objects.filter(pk=promotion_id), coupons_count=difference)
 
 
-def move_count(former: Promotion, promotion_id: int, coupons: int, by: changes.By) -> None:
+def move_count(former: int, promotion_id: int, coupons: int, by: changes.By) -> None:
     """Both counters in order of their key, so that two movers never wait for each other."""
-    for key, difference in sorted([(former.pk, -coupons), (promotion_id, coupons)]):
+    if former == promotion_id:
+        return
+    for key, difference in sorted([(former, -coupons), (promotion_id, coupons)]):
         count_coupons(key, difference)
-    _disable_without_coupons(former, by)
+    _disable_without_coupons(_locked_promotion(former), by)
 
 
 def _locked_promotion(key: int) -> Promotion:

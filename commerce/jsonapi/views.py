@@ -365,6 +365,10 @@ class ResourceView(ViewSetMixin, APIView):
             return error(400, "BAD_REQUEST", "The request is malformed.")
         if isinstance(cause, OperationalError) and _is_timeout(cause):
             return error(400, "STATEMENT_TIMEOUT", "The search took too long; narrow it.", parameter="filter[q]")
+        if isinstance(cause, OperationalError) and _is_contention(cause):
+            return error(
+                409, "RECORD_NOT_UNIQUE", "Another request was writing the same resources; nothing was written."
+            )
         if isinstance(cause, DataError):
             return error(400, "BAD_REQUEST", "A value is outside what can be stored.")
         known = self.domain_error(cause)
@@ -413,6 +417,11 @@ def _matches(header: str, etag: str) -> bool:
 
 def _is_timeout(cause: OperationalError) -> bool:
     return "statement timeout" in str(cause) or "interrupted" in str(cause)
+
+
+def _is_contention(cause: OperationalError) -> bool:
+    """PostgreSQL resolved a deadlock against us, or SQLite's writer did not finish in time."""
+    return "deadlock detected" in str(cause) or "database is locked" in str(cause)
 
 
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
