@@ -20,7 +20,7 @@ $(INSTALLED): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit("Tessera needs Python 3.11 or newer; PYTHON= names one" if sys.version_info < (3, 11) else 0)'
 	@echo "Installing requirements.lock into .venv"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
 # A database of one's own is for trying out too: it gets generated keys in .data.
@@ -28,6 +28,8 @@ ifdef DATABASE_URL
 run: export EMBEDDED ?= 1
 endif
 run: install ## Serve a demo on 127.0.0.1 (PORT=8000); data stays in .data, or in DATABASE_URL
+	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+		{ echo "Port $(PORT) is taken; PORT= names another"; exit 1; }
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo --port $(PORT)
 	@exec $(BIN)/granian --interface wsgi --no-ws --blocking-threads 4 --port $(PORT) config.wsgi:application
@@ -55,7 +57,6 @@ postgres: install
 e2e: install ## Run the official SDK and a browser against a running server (needs Node and Chromium)
 	@for tool in node npm chromium; do command -v $$tool >/dev/null || \
 		{ echo "make e2e needs $$tool (Debian: apt-get install nodejs npm chromium)"; exit 1; }; done
-	@npm ci --silent --no-audit --no-fund --prefix $(E2E)
 	@env -u DATABASE_URL $(BIN)/pytest $(or $(T),$(E2E)) -m e2e
 
 bench: install ## Measure speed on PostgreSQL with a million coupons
@@ -63,7 +64,7 @@ bench: install ## Measure speed on PostgreSQL with a million coupons
 
 lock: ## Resolve pyproject.toml into requirements.lock (delete it first to upgrade everything)
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(PYTHON) -m venv "$$folder"; "$$folder/bin/pip" install --quiet --disable-pip-version-check uv; \
+	$(PYTHON) -m venv "$$folder"; "$$folder/bin/pip" install -qq --disable-pip-version-check uv; \
 	"$$folder/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--group dev pyproject.toml --output-file requirements.lock
 

@@ -4,21 +4,16 @@ import json
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
-from django.conf import settings
 
-ROOT: Path = settings.BASE_DIR
+from tests.server import ROOT, free_port, serving
+
 README = (ROOT / "README.md").read_text()
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
@@ -31,33 +26,8 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
     environment |= {"DATA_DIR": str(folder / "data"), "PORT": str(port)}
     output = folder / "output"
-    with output.open("w") as file:
-        server = subprocess.Popen(
-            ["make", "run"], cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
-        )
-    try:
-        wait_for(f"http://127.0.0.1:{port}/readyz", server, output)
+    with serving(["make", "run"], f"http://127.0.0.1:{port}", environment, output):
         yield output.read_text()
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(10)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
-def wait_for(url: str, server: subprocess.Popen[bytes], output: Path) -> None:
-    for _ in range(300):
-        assert server.poll() is None, output.read_text()
-        try:
-            urlopen(url, timeout=1).close()
-        except (URLError, OSError):
-            time.sleep(0.1)
-        else:
-            return
-    pytest.fail(output.read_text())
 
 
 def command_in(text: str) -> str:
@@ -86,15 +56,15 @@ def test_the_readme_shows_that_command_and_its_answer(printed: str, tmp_path: Pa
     command = command_in(printed)
     _, headers, document = paste(command, tmp_path)
     data = document["data"]
-    shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL).group(1))["data"]
+    shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL).group(1))
 
     told = re.sub(r"\$\(DATA_DIR=\S+ ", "$(", command).replace(sys.executable, ".venv/bin/python")
     told = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", told.replace(f"{ROOT}/", ""))
     assert re.sub(r'"id": "\w+"', "", told) == re.sub(r'"id": "\w+"', "", command_in(README))
 
     assert headers["location"].lower() == data["links"]["self"].lower()
-    data["relationships"] = {name: data["relationships"][name] for name in shown["relationships"]}
+    data["relationships"] = {name: data["relationships"][name] for name in shown["data"]["relationships"]}
     for name in ("code", "created_at", "updated_at"):
-        data["attributes"][name] = shown["attributes"][name]
-    masked = json.dumps(data).replace(data["id"], shown["id"])
+        data["attributes"][name] = shown["data"]["attributes"][name]
+    masked = json.dumps(document).replace(data["id"], shown["data"]["id"])
     assert json.loads(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", masked)) == shown
