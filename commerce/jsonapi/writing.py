@@ -1,6 +1,6 @@
 """From a checked document to a changed row: attributes through the serializer, targets through their own tenant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -35,34 +35,29 @@ class Write:
         self._take_null_relationships()
 
     def create(self, row: Any) -> None:
-        members, fired, set_later = self._apply(row, "create")
-        self._act(fired, row)
-        self._set(set_later, row)
-        self.resource.create(row, self.by)
-        self._set_members(members, row)
+        self._write(row, "create", self.resource.create)
 
     def update(self, row: Any) -> None:
-        members, fired, set_later = self._apply(row, "update")
-        self._act(fired, row)
-        self._set(set_later, row)
-        self.resource.update(row, self.by)
-        self._set_members(members, row)
+        self._write(row, "update", self.resource.update)
 
-    # --- Gathering --------------------------------------------------------------------------------
-
-    def _apply(self, row: Any, action: str) -> tuple[dict[str, list[Any]], dict[str, Any], dict[str, Any]]:
+    def _write(self, row: Any, action: str, store: Callable[[Any, Any], None]) -> None:
         fired = self._fired_triggers(action)
-        set_later: dict[str, Any] = {}
-        for name, value in self._valid_attributes(creating=action == "create"):
-            if name in self.resource.setters:
-                set_later[name] = value
-            else:
-                setattr(row, name, value)
+        values = dict(self._valid_attributes(creating=action == "create"))
+        for name in values.keys() - self.resource.setters.keys():
+            setattr(row, name, values[name])
         members = self._apply_relationships(row, creating=action == "create")
-        self._check_model(row, set_later)
+        self._check_model(row)
         if self.problems:
             raise ApiError(self.problems)
-        return members, fired, set_later
+        for name, value in fired.items():
+            self.resource.all_triggers[name].act(row, value, self.by)
+        for name in values.keys() & self.resource.setters.keys():
+            self.resource.setters[name](row, values[name], self.by)
+        store(row, self.by)
+        for name, targets in members.items():
+            self.resource.relations[name].change(row, targets, REPLACE, self.by)
+
+    # --- Gathering --------------------------------------------------------------------------------
 
     def _take_null_relationships(self) -> None:
         """Some clients clear a to-one relationship by a null attribute of its name."""
@@ -123,33 +118,27 @@ class Write:
         return False
 
     def _apply_relationships(self, row: Any, *, creating: bool) -> dict[str, list[Any]]:
+        """Sets the foreign keys of `row`; what is stored on the other side is returned, to be set after it."""
         members: dict[str, list[Any]] = {}
         for name, linkage in self.linkages.items():
             relation = self.resource.relations.get(name)
-            pointer = pointer_to("relationships", name)
-            if relation is None:
-                self.problems.append(_not_allowed("relationships", name))
-            elif not relation.writable:
-                self.problems.append(Problem(403, "FORBIDDEN", f"{name} cannot be set.", source={"pointer": pointer}))
-            elif relation.many != isinstance(linkage, list):
-                wanted = "an array" if relation.many else "one identifier or null"
-                self.problems.append(
-                    Problem(400, "BAD_REQUEST", f"{name} takes {wanted}.", source={"pointer": f"{pointer}/data"})
-                )
-            else:
-                targets, problems = targets_of(relation, linkage, self.resource, self.tenant, f"{pointer}/data")
-                self.problems += problems
-                if relation.inverse:
-                    members[name] = targets
-                elif not problems:
-                    setattr(row, name, targets[0] if targets else None)
+            if relation is None or (problem := _misfit(relation, linkage)):
+                self.problems.append(_not_allowed("relationships", name) if relation is None else problem)
+                continue
+            pointer = pointer_to("relationships", name, "data")
+            targets, problems = targets_of(relation, linkage, self.resource, self.tenant, pointer)
+            self.problems += problems
+            if relation.inverse:
+                members[name] = targets
+            elif not problems:
+                setattr(row, name, targets[0] if targets else None)
         for name, relation in self.resource.relations.items():
-            missing = name not in self.linkages if creating else False
-            if relation.required and relation.writable and (missing or self.linkages.get(name, row) is None):
+            given = name in self.linkages
+            if relation.required and (self.linkages[name] is None if given else creating):
                 self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
         return members
 
-    def _check_model(self, row: Any, set_later: Mapping[str, Any]) -> None:
+    def _check_model(self, row: Any) -> None:
         """The model's own rules too, so that one answer names everything that is wrong."""
         try:
             row.clean()
@@ -158,19 +147,17 @@ class Write:
             found = model_problems(cause, pointers(self.resource))
             self.problems += [problem for problem in found if (problem.source or {}).get("pointer") not in told]
 
-    # --- Writing ----------------------------------------------------------------------------------
 
-    def _act(self, fired: Mapping[str, Any], row: Any) -> None:
-        for name, value in fired.items():
-            self.resource.all_triggers[name].act(row, value, self.by)
-
-    def _set(self, values: Mapping[str, Any], row: Any) -> None:
-        for name, value in values.items():
-            self.resource.setters[name](row, value, self.by)
-
-    def _set_members(self, members: Mapping[str, list[Any]], row: Any) -> None:
-        for name, targets in members.items():
-            self.resource.relations[name].change(row, targets, REPLACE, self.by)
+def _misfit(relation: Rel, linkage: Linkage) -> Problem | None:
+    """Why a relationship cannot be set to such a linkage, whatever it names."""
+    pointer = pointer_to("relationships", relation.name)
+    if not relation.writable:
+        return Problem(403, "FORBIDDEN", f"{relation.name} cannot be set.", source={"pointer": pointer})
+    if relation.many != isinstance(linkage, list):
+        wanted = "an array" if relation.many else "one identifier or null"
+        detail = f"{relation.name} takes {wanted}."
+        return Problem(400, "BAD_REQUEST", detail, source={"pointer": f"{pointer}/data"})
+    return None
 
 
 def targets_of(
@@ -191,22 +178,12 @@ def targets_of(
             continue
         key = target.decode_id(identifier.id)
         keys[-1 - index if key is None else key] = (identifier.type, where)
-    found = (
-        {
-            row.pk: row
-            for row in target.rows(tenant)
-            .select_for_update(no_key=True, of=("self",))
-            .filter(pk__in=keys)
-            .order_by("pk")
-        }
-        if keys
-        else {}
-    )
+    rows = target.rows(tenant).select_for_update(no_key=True, of=("self",)).filter(pk__in=keys).order_by("pk")
+    found = {row.pk: row for row in rows} if keys else {}
     for key, (type_name, where) in keys.items():
         row = found.get(key)
         if row is None or type_name not in (target.type, row.wire_type):
             detail = f"{relation.name} names a resource that was not found."
-            where = where if many else where.removesuffix("/data") + "/data"
             problems.append(Problem(404, "RECORD_NOT_FOUND", detail, source={"pointer": where}))
     return [found[key] for key in keys if key in found], problems
 
