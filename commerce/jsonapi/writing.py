@@ -122,8 +122,11 @@ class Write:
         members: dict[str, list[Any]] = {}
         for name, linkage in self.linkages.items():
             relation = self.resource.relations.get(name)
-            if relation is None or (problem := _misfit(relation, linkage)):
-                self.problems.append(_not_allowed("relationships", name) if relation is None else problem)
+            if relation is None:
+                self.problems.append(_not_allowed("relationships", name))
+                continue
+            if problem := _misfit(relation, linkage):
+                self.problems.append(problem)
                 continue
             pointer = pointer_to("relationships", name, "data")
             targets, problems = targets_of(relation, linkage, self.resource, self.tenant, pointer)
