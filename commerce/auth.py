@@ -159,7 +159,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
     if owner := claims.get("owner"):
         who["owner"] = {name: owner[name] for name in ("id", "type")}
     return Caller(
-        tenant=Tenant(_key(claims["organization"]["id"]), Mode.TEST if claims["test"] else Mode.LIVE),
+        tenant=Tenant(_key(claims["organization"]["id"]), (Mode.TEST if claims["test"] else Mode.LIVE).value),
         kind=_text(application["kind"]),
         role=_text(claims["role"]) if "role" in claims else None,
         application_id=_key(application["id"]),

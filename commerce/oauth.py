@@ -163,7 +163,8 @@ def _credentials(authorization: str, client_id: str | None, secret: str | None) 
         client_id, _, secret = base64.b64decode(encoded).decode().partition(":")
     except ValueError:
         return "", ""
-    return unquote_plus(client_id), unquote_plus(secret)
+    given = unquote_plus(client_id), unquote_plus(secret)
+    return given if all(map(_is_text, given)) else ("", "")
 
 
 # --- The endpoints --------------------------------------------------------------------------------

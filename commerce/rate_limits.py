@@ -53,7 +53,7 @@ def take(bucket: str, key: str, mode: str | None, now: datetime) -> Allowance:
     tightest = Allowance(UNLIMITED.limit, UNLIMITED.interval, UNLIMITED.limit)
     for limit, interval in _windows(bucket, settings.RATE_LIMITS[bucket], mode == Mode.TEST):
         number, elapsed = divmod(seconds, interval)
-        used = _count(f"rate:{bucket}:{mode}:{key}:{interval}:{number}", interval)
+        used = _count(f"rate:{bucket}:{key}:{interval}:{number}", interval)
         if used > limit:
             return Allowance(limit, interval, 0, interval - elapsed)
         if limit - used < tightest.remaining:

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from django.conf import LazySettings
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db import connection
 from django.http import HttpRequest
 from django.test import RequestFactory
 from hypothesis import HealthCheck, given
@@ -167,6 +169,33 @@ def test_a_revoked_token_is_not_given_again(acme: Organization):
     first = issued(application)
     auth.revoke(auth.bearer(first), application, NOW)
     assert issued(application).number != first.number
+
+
+@pytest.mark.django_db(transaction=True)
+def test_askers_that_meet_are_given_the_same_token():
+    application = factories.application(factories.organization())
+
+    def ask(_: int) -> str:
+        try:
+            return auth.bearer(issued(Application.objects.get(pk=application.pk)))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert len(set(threads.map(ask, range(8)))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("token_lifetime", 7199), ("token_lifetime", 365 * 86400 + 1), ("scopes", "all"), ("scopes", ""), ("kind", "x")],
+)
+def test_an_application_outside_the_rules_is_refused_by_name(acme: Organization, name: str, value: Any):
+    application = factories.application(acme)
+    application.full_clean()
+    setattr(application, name, value)
+    with pytest.raises(ValidationError) as refused:
+        application.full_clean()
+    assert list(refused.value.message_dict) == [name]
 
 
 def test_issuing_a_token_clears_away_those_that_expired(acme: Organization):
@@ -449,9 +478,9 @@ def test_kid_is_the_thumbprint_of_rfc_7638(tmp_path: Path):
 # --- What is no token of ours ---------------------------------------------------------------------
 
 
-def test_another_key_algorithm_kid_or_issuer_is_refused(acme: Organization, tmp_path: Path):
+def test_another_key_algorithm_kid_or_issuer_is_refused(acme: Organization, tmp_path: Path, settings: LazySettings):
     claims = issued(factories.application(acme)).claims
-    ours = Path(auth.settings.SIGNING_KEY_FILES[0]).read_bytes()
+    ours = Path(settings.SIGNING_KEY_FILES[0]).read_bytes()
     theirs = key_file(tmp_path / "theirs.pem").read_bytes()
     kid = {"kid": auth.keyring().public()[0]["kid"]}
     assert is_accepted(jwt.encode(claims, ours, "RS512", headers=kid))
