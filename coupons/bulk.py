@@ -1,0 +1,316 @@
+"""Many codes at once: loaded, generated and exported, the same way on both databases.
+
+Rows go into a temporary table first, where SQL finds what must be refused, and from there into the coupons in the order
+of the unique index: inserting sorted costs half of inserting at random. One version and one event on the rule stand for
+the whole batch, and every code names it.
+"""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import orjson
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Length
+
+from commerce import changes, clock, ids
+from commerce.changes import By
+from commerce.errors import DomainError
+from commerce.models import Organization, Tenant
+from commerce.money import MAX_CENTS
+from coupons.code_files import EXPORTED, Row, Terms, as_csv, as_utc
+from coupons.codes import Pattern, normalise_code
+from coupons.models import LONGEST_CODE, Coupon
+from promotions.models import CouponCodesPromotionRule, Promotion
+
+_CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What was written: so many codes that name the batch, and recipients that were not there before."""
+
+    name: str
+    count: int
+    recipients: int
+
+
+class Refusal(NamedTuple):
+    line: int
+    code: str
+    problem: str
+
+
+def terms(organization: Organization, mode: str, default_rule: CouponCodesPromotionRule | None = None) -> Terms:
+    """What the rows of a file are judged by, for one tenant."""
+    rules = CouponCodesPromotionRule.objects.owned_by(Tenant(organization.pk, mode)).values_list("pk", flat=True)
+    return Terms(
+        {ids.encode(key): key for key in rules}, default_rule.pk if default_rule else None, *_lengths(organization)
+    )
+
+
+@contextmanager
+def staging(tenant: Tenant) -> Iterator["Staging"]:
+    """A transaction with an empty staging table, which goes away with it."""
+    with changes.atomic():
+        _execute(_CREATE)
+        yield Staging(tenant)
+        _execute("DROP TABLE coupon_rows")
+
+
+class Staging:
+    """Rows on their way into the coupons of a tenant: `add` them, `refuse_duplicates`, then `insert`."""
+
+    def __init__(self, tenant: Tenant) -> None:
+        self.tenant = tenant
+        self.rules: list[CouponCodesPromotionRule] = []
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Streams rows in, whatever their number."""
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                with cursor.copy(f"COPY coupon_rows ({_COLUMNS}) FROM STDIN") as copy:
+                    for row in rows:
+                        copy.write_row(row)
+                cursor.execute("ANALYZE coupon_rows")
+                return
+            rows = iter(rows)
+            while chunk := list(islice(rows, _CHUNK)):
+                cursor.executemany(f"INSERT INTO coupon_rows ({_COLUMNS}) VALUES ({_PLACES})", chunk)  # noqa: S608
+
+    def refuse_duplicates(self) -> None:
+        """Refuses rows whose code an earlier row or the database has. Locks the rules, so that they stay."""
+        keys = [key for (key,) in _rows("SELECT DISTINCT promotion_rule_id FROM coupon_rows WHERE problem IS NULL")]
+        rules = CouponCodesPromotionRule.objects.owned_by(self.tenant).filter(pk__in=keys).order_by("pk")
+        self.rules = list(rules.select_for_update(no_key=True))
+        if len(self.rules) < len(keys):
+            raise DomainError("A promotion rule was deleted at the same time; nothing was written.")
+        _execute(_REFUSE_DUPLICATES)
+
+    def drop_refused(self) -> None:
+        _execute("DELETE FROM coupon_rows WHERE problem IS NOT NULL")
+
+    def counts(self) -> tuple[int, int]:
+        """How many rows are good, and how many are refused."""
+        ((total, refused),) = _rows("SELECT count(*), count(problem) FROM coupon_rows")
+        return total - refused, refused
+
+    def refusals(self) -> Iterator[Refusal]:
+        """The refused rows by line."""
+        last = -1
+        while rows := _rows(_REFUSALS, [last, _CHUNK]):
+            yield from map(Refusal._make, rows)
+            last = rows[-1][0]
+
+    def insert(self, by: By) -> Batch:
+        """Writes the good rows and records the batch on each of their rules."""
+        batch = "".join(secrets.choice(ids.LETTERS) for _ in range(ids.LENGTH))
+        values = {**self.tenant._asdict(), "now": connection.ops.adapt_datetimefield_value(by.now), "batch": batch}
+        recipients = _execute(_INSERT_RECIPIENTS, values)
+        count = _execute(_INSERT_COUPONS, values)
+        counts = dict(_rows("SELECT promotion_rule_id, count(*) FROM coupon_rows WHERE problem IS NULL GROUP BY 1"))
+        # Promotions in the order of their keys, like every writer of several counters.
+        for rule in sorted(self.rules, key=lambda rule: rule.promotion_id):
+            total = _counted(rule, counts[rule.pk])
+            told = {"coupons_count": [total - counts[rule.pk], total]}
+            changes.record_batch(rule, batch, told, by)
+        return Batch(batch, count, recipients)
+
+
+def _counted(rule: CouponCodesPromotionRule, count: int) -> int:
+    promotion = Promotion.objects.owned_by(rule.tenant).filter(pk=rule.promotion_id)
+    changes.count(promotion, coupons_count=count)
+    return promotion.values_list("coupons_count", flat=True).get()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Codes to generate: how many, how they look and what each may do."""
+
+    count: int
+    pattern: Pattern = field(default_factory=Pattern)
+    usage_limit: int | None = None
+    expires_at: datetime | None = None
+    customer_single_use: bool = False
+
+
+def generate(
+    rule: CouponCodesPromotionRule, spec: Spec, by: By, over: Callable[[Iterator[str]], Iterator[str]] = iter
+) -> Batch:
+    """Writes exactly `spec.count` new codes. Raises ValidationError by field where they cannot be had.
+
+    `over` sees every code that is drawn pass by, to tell the progress.
+    """
+    _check(rule, spec)
+    codes = over(spec.pattern.draw())
+    numbers = iter(range(1, MAX_CENTS))
+    expires_at = as_utc(spec.expires_at) if spec.expires_at else None
+    with staging(rule.tenant) as rows:
+        while missing := spec.count - rows.counts()[0]:
+            rows.add(
+                Row(
+                    line,
+                    code,
+                    normalise_code(code),
+                    rule.pk,
+                    expires_at,
+                    spec.usage_limit,
+                    int(spec.customer_single_use),
+                )
+                for line, code in zip(numbers, islice(codes, missing), strict=False)
+            )
+            rows.refuse_duplicates()
+            rows.drop_refused()
+        return rows.insert(by)
+
+
+def _check(rule: CouponCodesPromotionRule, spec: Spec) -> None:
+    shortest, longest = _lengths(rule.organization)
+    spec.pattern.check(shortest, longest)
+    if spec.count < 1:
+        raise ValidationError({"count": "must be at least 1"})
+    if spec.usage_limit is not None and not 0 <= spec.usage_limit <= MAX_CENTS:
+        raise ValidationError({"usage_limit": f"must be from 0 to {MAX_CENTS}"})
+    room = spec.pattern.space // 2
+    if spec.count > room or spec.count > room - _alike(rule, spec.pattern, room - spec.count):
+        raise ValidationError({"count": "would use more than half of the possible codes; make them longer"})
+
+
+def _alike(rule: CouponCodesPromotionRule, pattern: Pattern, room: int) -> int:
+    """How many codes of the rule the pattern could have drawn, at most; counted only where it may matter."""
+    known = rule.promotion.coupons_count
+    if known <= room:
+        return known
+    prefix, suffix = normalise_code(pattern.prefix), normalise_code(pattern.suffix)
+    codes = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule)
+    codes = codes.filter(code_norm__startswith=prefix, code_norm__endswith=suffix)
+    codes = codes.annotate(length=Length("code_norm"))
+    return codes.filter(length=len(prefix) + pattern.length + len(suffix)).count()
+
+
+def _lengths(organization: Organization) -> tuple[int, int]:
+    longest = min(organization.setting("coupons_max_code_length"), LONGEST_CODE)
+    return organization.setting("coupons_min_code_length"), longest
+
+
+def export_rows(coupons: QuerySet[Coupon], columns: Sequence[str] = EXPORTED) -> Iterator[str]:
+    """CSV, a line at a time, that `import_coupons` reads back. Streams: the coupons are never all in memory."""
+    writers = [_EXPORTS[column] for column in columns]
+    values = coupons.values_list(*(attribute for attribute, _ in writers)).iterator(chunk_size=_CHUNK)
+    converters = [convert for _, convert in writers]
+    rows = ([convert(value) for convert, value in zip(converters, row, strict=True)] for row in values)
+    return as_csv(chain([columns], rows))
+
+
+def _plain(value: Any) -> Any:
+    return value
+
+
+def _instant(value: datetime | None) -> str | None:
+    return clock.wire(value) if value else None
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _json(value: dict[str, Any]) -> str | None:
+    return orjson.dumps(value).decode() if value else None
+
+
+_EXPORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "code": ("code", _plain),
+    "promotion_rule_id": ("promotion_rule_id", ids.encode),
+    "expires_at": ("expires_at", _instant),
+    "usage_limit": ("usage_limit", _plain),
+    "customer_single_use": ("customer_single_use", _flag),
+    "recipient_email": ("coupon_recipient__email", _plain),
+    "reference": ("reference", _plain),
+    "reference_origin": ("reference_origin", _plain),
+    "metadata": ("metadata", _json),
+    "usage_count": ("usage_count", _plain),
+}
+
+
+def _execute(sql: str, values: Any = None) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.rowcount
+
+
+def _rows(sql: str, values: Any = None) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.fetchall()
+
+
+_COLUMNS = ", ".join(Row._fields)
+_PLACES = ", ".join(["%s"] * len(Row._fields))
+
+# Types and collations are those of the tables the rows are for; a refused code may be longer than a coupon's.
+_CREATE = """
+    CREATE TEMPORARY TABLE coupon_rows AS
+    SELECT coupon.id AS line, CAST(coupon.code AS text) AS code, coupon.code_norm, coupon.promotion_rule_id,
+           coupon.expires_at, coupon.usage_limit, coupon.customer_single_use, recipient.email, recipient.email_norm,
+           coupon.reference, coupon.reference_origin, coupon.metadata, CAST('' AS text) AS problem
+    FROM coupons_coupon AS coupon, coupons_couponrecipient AS recipient
+    WHERE 1 = 0
+"""
+
+_REFUSE_DUPLICATES = """
+    UPDATE coupon_rows
+    SET problem = CASE WHEN duplicate.first < duplicate.line THEN 'code is the same as on line ' || duplicate.first
+                       ELSE 'code has already been taken' END
+    FROM (
+        SELECT good.line, good.first
+        FROM (
+            SELECT line, promotion_rule_id, code_norm,
+                   min(line) OVER (PARTITION BY promotion_rule_id, code_norm) AS first
+            FROM coupon_rows
+            WHERE problem IS NULL
+        ) AS good
+        LEFT JOIN coupons_coupon AS coupon
+            ON coupon.promotion_rule_id = good.promotion_rule_id AND coupon.code_norm = good.code_norm
+        WHERE good.first < good.line OR coupon.id IS NOT NULL
+    ) AS duplicate
+    WHERE coupon_rows.line = duplicate.line
+"""
+
+_REFUSALS = "SELECT line, code, problem FROM coupon_rows WHERE problem IS NOT NULL AND line > %s ORDER BY line LIMIT %s"
+
+# A recipient is written as its first row has it.
+_INSERT_RECIPIENTS = """
+    INSERT INTO coupons_couponrecipient
+        (organization_id, mode, email, email_norm, metadata, revision, created_at, updated_at)
+    SELECT %(organization_id)s, %(mode)s, email, email_norm, '{}', 1, %(now)s, %(now)s
+    FROM (
+        SELECT email, email_norm, row_number() OVER (PARTITION BY email_norm ORDER BY line) AS place
+        FROM coupon_rows
+        WHERE problem IS NULL AND email_norm IS NOT NULL
+    ) AS given
+    WHERE place = 1 AND NOT EXISTS (
+        SELECT 1 FROM coupons_couponrecipient AS known
+        WHERE known.organization_id = %(organization_id)s AND known.mode = %(mode)s
+          AND known.email_norm = given.email_norm
+    )
+"""
+
+_INSERT_COUPONS = """
+    INSERT INTO coupons_coupon
+        (organization_id, mode, promotion_rule_id, code, code_norm, expires_at, usage_limit, usage_count,
+         customer_single_use, coupon_recipient_id, reference, reference_origin, metadata, batch, revision,
+         created_at, updated_at)
+    SELECT %(organization_id)s, %(mode)s, promotion_rule_id, code, code_norm, expires_at, usage_limit, 0,
+           coalesce(customer_single_use, false), (
+               SELECT min(recipient.id) FROM coupons_couponrecipient AS recipient
+               WHERE recipient.organization_id = %(organization_id)s AND recipient.mode = %(mode)s
+                 AND recipient.email_norm = sorted.email_norm
+           ), reference, reference_origin, coalesce(metadata, '{}'), %(batch)s, 1, %(now)s, %(now)s
+    FROM (SELECT * FROM coupon_rows WHERE problem IS NULL ORDER BY promotion_rule_id, code_norm) AS sorted
+"""
