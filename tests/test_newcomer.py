@@ -15,6 +15,7 @@ import pytest
 from tests.server import ROOT, free_port, serving
 
 README = (ROOT / "README.md").read_text()
+NEWCOMER = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 
@@ -23,8 +24,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """What `make run` printed, while its server runs on data of its own."""
     folder, port = tmp_path_factory.mktemp("newcomer"), free_port()
-    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
-    environment |= {"DATA_DIR": str(folder / "data"), "PORT": str(port)}
+    environment = NEWCOMER | {"DATA_DIR": str(folder / "data"), "PORT": str(port)}
     output = folder / "output"
     with serving(["make", "run"], f"http://127.0.0.1:{port}", environment, output):
         yield output.read_text()
@@ -36,7 +36,8 @@ def command_in(text: str) -> str:
 
 def paste(command: str, folder: Path) -> tuple[str, dict[str, str], dict[str, Any]]:
     """Status line, headers and document that the command gives in a shell of another folder."""
-    told = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True, check=True).stdout
+    shell = ["sh", "-c", command]
+    told = subprocess.run(shell, cwd=folder, env=NEWCOMER, capture_output=True, text=True, check=True).stdout
     head, _, body = told.partition("\n\n")
     status, *lines = head.splitlines()
     return status, dict(line.lower().split(": ", 1) for line in lines), json.loads(body)
