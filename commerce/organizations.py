@@ -1,86 +1,13 @@
-"""How an organization begins, and the configuration it serves to its clients, with the contract's defaults.
+"""How an organization begins."""
 
-A value differs from its default only where the organization's `settings` hold it. Names, types and defaults are those
-of the public `organizations` resource.
-"""
-
-import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
-
-if TYPE_CHECKING:
-    from commerce.models import Organization
-
-DEFAULTS: dict[str, Any] = {
-    "api_auth_redirect": True,
-    "api_rules_engine": False,
-    "api_rules_engine_max_conditions_size": 150,
-    "api_rules_engine_max_rules_size": 15,
-    "api_new_auth": True,
-    "api_purge_single_resource": False,
-    "api_max_regex_length": 5000,
-    "addresses_avs_check": True,
-    "addresses_phone_required": True,
-    "orders_sales_channel_guest_only": True,
-    "orders_min_rebuild_shipments_lapse": 0,
-    "orders_min_refresh_lapse": 0,
-    "orders_autorefresh_cutoff_test": 50,
-    "orders_autorefresh_cutoff_live": 500,
-    "orders_number_editable_test": False,
-    "orders_number_editable_live": False,
-    "orders_number_as_reference": True,
-    "orders_invalid_coupon_errors": True,
-    "orders_invalid_gift_card_errors": True,
-    "orders_validate_shipping_stock": False,
-    "bundles_max_items_count": 10,
-    "coupons_min_code_length": 8,
-    "coupons_max_code_length": 40,
-    "gift_cards_exact_code_matching": False,
-    "gift_cards_min_code_length": 8,
-    "gift_cards_max_code_length": 40,
-    "cleanups_max_concurrent_count": 10,
-    "exports_max_concurrent_count": 10,
-    "imports_max_concurrent_count": 10,
-    "imports_purge_cache": True,
-    "imports_skip_errors": False,
-    "inventory_models_max_stock_locations_cutoff": 10,
-    "promotions_max_concurrent_count": 10,
-    "promotions_max_conditions_size": 150,
-    "promotions_max_rules_size": 15,
-    "price_lists_max_conditions_size": 150,
-    "price_lists_max_rules_size": 15,
-    "imports_trigger_webhooks": False,
-    "discount_engines_enabled": False,
-    "discount_engines_errors": False,
-    "tags_max_name_length": 25,
-    "tags_max_allowed_number": 10,
-    "tax_calculators_errors": False,
-    "external_promotions_errors": False,
-    "external_prices_errors": True,
-}
-
-RESERVED_SLUGS = ("auth", "core", "provisioning", "localhost")
-"""Host names that clients use whatever the organization."""
-
-_SLUG = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+from commerce.models import Organization
 
 
-def create_organization(slug: str, name: str, now: datetime) -> "Organization":
+def create_organization(slug: str, name: str, now: datetime) -> Organization:
     """A new organization. Raises ValidationError naming the attribute that is wrong or already taken."""
-    from commerce.models import Organization
-
-    validate_slug(slug)
     organization = Organization(slug=slug, name=name, created_at=now, updated_at=now)
     organization.full_clean()
     organization.save(force_insert=True)
     return organization
-
-
-def validate_slug(slug: str) -> None:
-    """A slug is the first label of a host name, so it obeys the rules of one and is no address."""
-    if not _SLUG.fullmatch(slug):
-        raise ValidationError({"slug": "must be lower-case letters, digits and inner hyphens, not digits alone"})
-    if slug in RESERVED_SLUGS:
-        raise ValidationError({"slug": "is reserved"})

@@ -29,9 +29,9 @@ if EMBEDDED:
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is required with DATABASE_URL")
 if not SIGNING_KEY_FILES:
-    raise ImproperlyConfigured("SIGNING_KEY_FILES is required with DATABASE_URL: manage.py create_signing_key FILE")
+    raise ImproperlyConfigured("SIGNING_KEY_FILES is required; make one: EMBEDDED=1 manage.py create_signing_key FILE")
 
-# --- Applications ----------------------------------------------------------------------------------------------------
+# --- Applications ---------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -95,7 +95,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# --- Database --------------------------------------------------------------------------------------------------------
+# --- Database -------------------------------------------------------------------------------------
 
 STATEMENT_TIMEOUT = env.float("STATEMENT_TIMEOUT", 10.0)
 """Seconds a list may search before it is refused. The server asks it of every statement, commands of none."""
@@ -121,7 +121,7 @@ else:
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://?max_entries=100000")}
 
-# --- HTTP ------------------------------------------------------------------------------------------------------------
+# --- HTTP -----------------------------------------------------------------------------------------
 
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["*"])
 """Any by default: the tenant comes from the token, never from the host."""
@@ -170,7 +170,7 @@ STATIC_ROOT = env.str("STATIC_ROOT", "" if EMBEDDED else str(DATA_DIR / "static"
 """Where `collectstatic` puts the admin's files. The embedded start serves them from where they are."""
 WHITENOISE_USE_FINDERS = EMBEDDED
 
-# --- API -------------------------------------------------------------------------------------------------------------
+# --- API ------------------------------------------------------------------------------------------
 
 ISSUER = env.str("ISSUER", "https://auth.localhost")
 """`iss` of every token, `https://auth.<domain[:port]>`: clients take the API's domain from it."""
@@ -206,7 +206,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": [],
 }
 
-# --- Logs ------------------------------------------------------------------------------------------------------------
+# --- Logs -----------------------------------------------------------------------------------------
 
 LOGGING = {
     "version": 1,

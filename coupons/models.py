@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import Q
 
 from commerce.models import Owned
-from commerce.models.owned import too_long, too_short
+from commerce.models.records import too_long, too_short
 from commerce.money import MAX_CENTS
 from coupons.codes import normalise_code
 from promotions.models import CouponCodesPromotionRule

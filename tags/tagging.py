@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 
 from commerce import changes
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
-from commerce.models.owned import too_long
+from commerce.models.records import too_long
 from tags.models import Tag
 
 

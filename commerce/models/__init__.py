@@ -1,6 +1,7 @@
 from commerce.models.access import Application, IssuedToken, Role
 from commerce.models.activity import Event, Version
-from commerce.models.owned import Mode, Organization, Owned, OwnedQuerySet, Tenant
+from commerce.models.organizations import Organization
+from commerce.models.owned import Mode, Owned, OwnedQuerySet, Tenant
 
 __all__ = [
     "Application",

@@ -1,10 +1,10 @@
 from typing import Any, ClassVar, NamedTuple, Self
 
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from commerce import ids
-from commerce.organizations import DEFAULTS
+from commerce.models.organizations import Organization
+from commerce.models.records import Record
 
 
 class Mode(models.TextChoices):
@@ -17,64 +17,6 @@ class Tenant(NamedTuple):
 
     organization_id: int
     mode: str
-
-
-def validate_object(value: object) -> None:
-    if not isinstance(value, dict):
-        raise ValidationError("must be an object", code="invalid")
-
-
-def too_long(most: int, of: str = "characters") -> ValidationError:
-    return ValidationError(f"is too long (maximum is {most} {of})", "too_long", {"count": most})
-
-
-def too_short(least: int) -> ValidationError:
-    return ValidationError(f"is too short (minimum is {least} characters)", "too_short", {"count": least})
-
-
-class Record(models.Model):
-    """A row with what every resource of the contract carries: timestamps, a reference, metadata and a revision."""
-
-    created_at = models.DateTimeField(editable=False)
-    updated_at = models.DateTimeField(editable=False)
-    reference = models.CharField(max_length=255, null=True, blank=True)
-    reference_origin = models.CharField(max_length=255, null=True, blank=True)
-    metadata = models.JSONField(default=dict, blank=True, validators=[validate_object])
-    revision = models.PositiveIntegerField(default=1, editable=False)
-    """Raised by every write, also by counters. ETags are made of it."""
-
-    class Meta:
-        abstract = True
-
-
-class Organization(Record):
-    slug = models.SlugField(max_length=63, unique=True)
-    name = models.CharField(max_length=255)
-    support_phone = models.CharField(max_length=255, null=True, blank=True)
-    support_email = models.CharField(max_length=255, null=True, blank=True)
-    logo_url = models.URLField(max_length=2000, null=True, blank=True)
-    favicon_url = models.URLField(max_length=2000, null=True, blank=True)
-    primary_color = models.CharField(max_length=255, null=True, blank=True)
-    gtm_id = models.CharField(max_length=255, null=True, blank=True)
-    gtm_id_test = models.CharField(max_length=255, null=True, blank=True)
-    config = models.JSONField(default=dict, blank=True, validators=[validate_object])
-    settings = models.JSONField(
-        default=dict, blank=True, validators=[validate_object], help_text="Only what differs from the defaults."
-    )
-
-    def __str__(self) -> str:
-        return self.slug
-
-    def setting(self, name: str) -> Any:
-        """The value in force of one of `commerce.organizations.DEFAULTS`."""
-        return self.settings.get(name, DEFAULTS[name])
-
-    def clean(self) -> None:
-        for name, value in self.settings.items():
-            if name not in DEFAULTS:
-                raise ValidationError({"settings": ValidationError(f"{name} is not a setting", code="invalid")})
-            if type(value) is not type(DEFAULTS[name]) or (isinstance(value, int) and value < 0):
-                raise ValidationError({"settings": ValidationError(f"{name} has a wrong value", code="invalid")})
 
 
 class OwnedQuerySet(models.QuerySet):

@@ -8,7 +8,7 @@ from commerce.api import Resource, registry
 from commerce.auth import Caller
 from commerce.jsonapi.resource import Derived
 from commerce.models import Application, Organization, Tenant
-from commerce.organizations import DEFAULTS
+from commerce.models.organizations import DEFAULTS
 from commerce.resources.activity import EVENT_STORES
 
 
