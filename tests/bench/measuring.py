@@ -1,0 +1,135 @@
+"""CPU time of requests in this process, through everything the server would run, and requests a second from outside."""
+
+import io
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.request import urlopen
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from config.wsgi import application
+
+MEDIA_TYPE = "application/vnd.api+json"
+ROUNDS = 9
+SECONDS_A_ROUND = 0.25
+"""Short, so that a noisy neighbour disturbs every candidate of a round alike."""
+
+Exchange = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Requests of one kind: `paths` gives the next one, with its body."""
+
+    requests: Iterator[tuple[str, bytes]]
+    token: str = ""
+    method: str = "GET"
+
+    def exchange(self) -> bytes:
+        """One request, answered. What is no success ends the bench."""
+        path, body = next(self.requests)
+        statuses: list[str] = []
+        answer = application(self._environ(path, body), lambda status, headers: statuses.append(status))
+        content = b"".join(answer)
+        answer.close()
+        assert statuses[0][0] == "2", f"{path}: {statuses[0]} {content.decode()}"
+        return content
+
+    def _environ(self, path: str, body: bytes) -> dict[str, object]:
+        path, _, query = path.partition("?")
+        environ = {
+            "REQUEST_METHOD": self.method,
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "SCRIPT_NAME": "",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "8000",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "HTTP_HOST": "localhost:8000",
+            "HTTP_ACCEPT": MEDIA_TYPE,
+            "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+        }
+        if self.token:
+            environ["HTTP_AUTHORIZATION"] = f"Bearer {self.token}"
+        if body:
+            environ |= {"CONTENT_TYPE": MEDIA_TYPE, "CONTENT_LENGTH": str(len(body))}
+        return environ
+
+
+def cpu(endpoints: Sequence[Endpoint]) -> list[float]:
+    """CPU seconds of one request of each, the median of rounds in which they take turns."""
+    counts = [max(5, int(SECONDS_A_ROUND / _seconds(endpoint, 5))) for endpoint in endpoints]
+    rounds = [[_seconds(*pair) for pair in zip(endpoints, counts, strict=True)] for _ in range(ROUNDS)]
+    return [statistics.median(taken) for taken in zip(*rounds, strict=True)]
+
+
+def _seconds(endpoint: Endpoint, count: int) -> float:
+    started = time.process_time()
+    for _ in range(count):
+        endpoint.exchange()
+    return (time.process_time() - started) / count
+
+
+def statements(endpoint: Endpoint) -> int:
+    """Statements one request runs, `BEGIN` and its like aside."""
+    endpoint.exchange()
+    with CaptureQueriesContext(connection) as captured:
+        endpoint.exchange()
+    return sum(query["sql"].split()[0] in ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH") for query in captured)
+
+
+# --- Over HTTP ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of one granian worker on this machine."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["-m", "granian", "--interface", "wsgi", "--blocking-threads", "4", "--port", str(port), "--no-log"]
+    process = subprocess.Popen([sys.executable, *command, "config.wsgi:application"])
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _await(f"{url}/healthz")
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _await(url: str) -> None:
+    for _ in range(100):
+        try:
+            urlopen(url).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise SystemExit(f"{url} does not answer")
+
+
+def requests_a_second(url: str, paths: Sequence[str], token: str) -> list[float]:
+    """What wrk reaches with eight connections on each path, the median of rounds in which they take turns."""
+    rounds = [[_wrk(url + path, token) for path in paths] for _ in range(3)]
+    return [statistics.median(reached) for reached in zip(*rounds, strict=True)]
+
+
+def _wrk(url: str, token: str) -> float:
+    command = ["wrk", "-t1", "-c8", "-d2s", "-H", f"Authorization: Bearer {token}", "-H", f"Accept: {MEDIA_TYPE}", url]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in told, told
+    reached = re.search(r"Requests/sec:\s+([\d.]+)", told)
+    assert reached
+    return float(reached[1])

@@ -1,0 +1,166 @@
+"""The rows of the table, each beside its floor and its targets."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, cycle
+from pathlib import Path
+from typing import NamedTuple
+
+import orjson
+
+from coupons.codes import Pattern
+from tests.bench.measuring import Endpoint, cpu, requests_a_second, server, statements
+from tests.bench.shop import Load, Shop, open_shop
+
+INCLUDES = "promotion_rule,coupon_recipient,tags"
+MOST_MEMORY = 150
+"""MiB an import may hold."""
+
+
+class Target(NamedTuple):
+    reached: float
+    stretch: float
+
+
+ROW, CONSTANT = Target(0.60, 0.75), Target(0.25, 0.40)
+BY_CODE, LIST, CREATE = Target(7, 10), Target(15, 26), Target(4, 8)
+IMPORT = Target(0.85, 1.0)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was measured. In `ratio` more is better for us."""
+
+    name: str
+    floor: str
+    ours: str
+    ratio: float
+    target: Target
+
+    def __str__(self) -> str:
+        reached = (
+            "stretch" if self.ratio >= self.target.stretch else "yes" if self.ratio >= self.target.reached else "NO"
+        )
+        numbers = f"{self.ratio:>8.2f} {self.target.reached:>8.2f} {self.target.stretch:>8.2f}"
+        return f"{self.name:<62} {self.floor:>12} {self.ours:>12} {numbers}  {reached}"
+
+
+HEADER = f"{'':<62} {'floor':>12} {'ours':>12} {'ratio':>8} {'target':>8} {'stretch':>8}  reached"
+
+
+def print_all(coupons: int, folder: Path) -> None:
+    shop = open_shop(coupons, folder)
+    print(f"{coupons:,} coupons on PostgreSQL, with a bearer token\n\n{HEADER}")
+    for line in chain([import_line(shop.load)], cpu_lines(shop), http_lines(shop)):
+        print(line, flush=True)
+    print(f"\nThe import held {shop.load.peak:.0f} MiB at most; {MOST_MEMORY} are allowed.\n")
+    for name, number in statement_counts(shop).items():
+        print(f"{name:<62} {number:>3} statements")
+
+
+# --- CPU time -----------------------------------------------------------------------------------------------------
+
+
+def cpu_lines(shop: Shop) -> Iterator[Line]:
+    row, constant, one = cpu([_row(shop), _constant(), _one(shop)])
+    yield _cpu_line("GET one coupon: one query by key", row, one, ROW)
+    yield _cpu_line("GET one coupon: a constant answer", constant, one, CONSTANT)
+    stock, by_code = cpu([_stock_by_code(shop), _by_code(shop)])
+    yield _cpu_line("GET by code, rule and tags included: stock view set", stock, by_code, BY_CODE)
+    stock, listed = cpu([_stock_list(), _list(shop)])
+    yield _cpu_line("GET 25 coupons, three includes: stock view set", stock, listed, LIST)
+    stock, created = cpu([_stock_create(shop), _create(shop)])
+    yield _cpu_line("POST one coupon: stock view set, row only", stock, created, CREATE)
+
+
+def _cpu_line(name: str, floor: float, ours: float, target: Target) -> Line:
+    return Line(f"{name}, CPU", f"{floor * 1e6:,.0f} us", f"{ours * 1e6:,.0f} us", floor / ours, target)
+
+
+def _gets(*paths: str, token: str = "") -> Endpoint:
+    return Endpoint(((path, b"") for path in cycle(paths)), token)
+
+
+def _row(shop: Shop) -> Endpoint:
+    return _gets(*(f"/floor/row/{coupon.pk}" for coupon in shop.sample))
+
+
+def _constant() -> Endpoint:
+    return _gets("/floor/constant")
+
+
+def _one(shop: Shop) -> Endpoint:
+    return _gets(*(f"/api/coupons/{coupon.public_id}" for coupon in shop.sample), token=shop.token)
+
+
+def _by_code(shop: Shop) -> Endpoint:
+    query = "/api/coupons?filter[q][code_eq]={}&include=promotion_rule,tags"
+    return _gets(*(query.format(coupon.code) for coupon in shop.sample), token=shop.token)
+
+
+def _stock_by_code(shop: Shop) -> Endpoint:
+    query = "/stock/coupons?filter[code_norm]={}&include=promotion_rule,tags"
+    return _gets(*(query.format(coupon.code) for coupon in shop.sample))
+
+
+def _list(shop: Shop) -> Endpoint:
+    return _gets(f"/api/coupons?page[size]=25&include={INCLUDES}", token=shop.token)
+
+
+def _stock_list() -> Endpoint:
+    return _gets(f"/stock/coupons?page[size]=25&include={INCLUDES}")
+
+
+def _create(shop: Shop) -> Endpoint:
+    rule = {"type": "coupon_codes_promotion_rules", "id": shop.rule.public_id}
+    return Endpoint((("/api/coupons", _document(code, rule)) for code in Pattern().draw()), shop.token, "POST")
+
+
+def _stock_create(shop: Shop) -> Endpoint:
+    rule = {"type": "CouponCodesPromotionRule", "id": str(shop.rule.pk)}
+    return Endpoint((("/stock/coupons", _document(code, rule, "Coupon")) for code in Pattern().draw()), method="POST")
+
+
+def _document(code: str, rule: dict[str, str], type_name: str = "coupons") -> bytes:
+    attributes = {"code": code, "usage_limit": 1, "reference": "bench"}
+    data = {"type": type_name, "attributes": attributes, "relationships": {"promotion_rule": {"data": rule}}}
+    return orjson.dumps({"data": data})
+
+
+# --- Requests a second --------------------------------------------------------------------------------------------
+
+
+def http_lines(shop: Shop) -> Iterator[Line]:
+    if shutil.which("wrk") is None:
+        print("Requests a second are not measured: there is no wrk (Debian: apt-get install wrk).")
+        return
+    coupon = shop.sample[0]
+    paths = [f"/floor/row/{coupon.pk}", "/floor/constant", f"/api/coupons/{coupon.public_id}"]
+    with server() as url:
+        row, constant, one = requests_a_second(url, paths, shop.token)
+    yield _http_line("GET one coupon: one query by key", row, one, ROW)
+    yield _http_line("GET one coupon: a constant answer", constant, one, CONSTANT)
+
+
+def _http_line(name: str, floor: float, ours: float, target: Target) -> Line:
+    return Line(f"{name}, HTTP", f"{floor:,.0f} /s", f"{ours:,.0f} /s", ours / floor, target)
+
+
+# --- The rest -----------------------------------------------------------------------------------------------------
+
+
+def import_line(load: Load) -> Line:
+    ratio = load.copy_seconds / load.seconds
+    return Line(
+        "Import of all coupons: psql \\copy", f"{load.copy_seconds:.1f} s", f"{load.seconds:.1f} s", ratio, IMPORT
+    )
+
+
+def statement_counts(shop: Shop) -> dict[str, int]:
+    return {
+        "GET one coupon": statements(_one(shop)),
+        "GET 25 coupons": statements(_gets("/api/coupons?page[size]=25", token=shop.token)),
+        "GET 25 coupons, three includes": statements(_list(shop)),
+        "POST one coupon": statements(_create(shop)),
+    }
