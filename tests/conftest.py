@@ -1,10 +1,25 @@
+from collections.abc import Callable
+from datetime import datetime
+
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
+from django.db import connection
 
-from commerce import auth
+from commerce import auth, clock
 from commerce.models import Organization
 from tests import factories
+from tests.client import Api
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """SQLite in a file, as it is served: in memory, threads that meet are refused instead of waiting."""
+    settings = connection.settings_dict
+    if connection.vendor == "sqlite":
+        settings["TEST"]["NAME"] = str(tmp_path_factory.mktemp("database") / "test.sqlite3")
 
 
 @pytest.fixture(autouse=True)
@@ -22,3 +37,26 @@ def fresh_process() -> None:
 @pytest.fixture
 def acme(db: None) -> Organization:
     return factories.organization(slug="acme", name="Acme")
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets the clock, which stands at `factories.NOW`; what is known of the database stays known meanwhile."""
+
+    def to(moment: datetime) -> None:
+        monkeypatch.setattr(clock, "now", lambda: moment)
+
+    to(factories.NOW)
+    monkeypatch.setattr(auth, "REFRESH_SECONDS", 3600.0)
+    return to
+
+
+@pytest.fixture
+def unlimited(settings: LazySettings) -> None:
+    settings.RATE_LIMITS = {"oauth": "", "read": "", "write": ""}
+
+
+@pytest.fixture
+def api(acme: Organization, travel: Callable[[datetime], None], unlimited: None) -> Api:
+    """A client of an integration of acme's that may do everything, in test mode, at `factories.NOW`."""
+    return Api(factories.application(acme))

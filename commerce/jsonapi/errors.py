@@ -121,6 +121,8 @@ _SAID: dict[str, tuple[str, str]] = {
     "max_value": ("less_than_or_equal_to", "must be less than or equal to {count}"),
     "min_value": ("greater_than_or_equal_to", "must be greater than or equal to {count}"),
     "max_string_length": ("invalid", "is invalid"),
+    "overflow": ("invalid", "is out of range"),
+    "null_characters_not_allowed": ("invalid", "can't contain null characters"),
     "invalid_choice": ("inclusion", "is not included in the list"),
     "unique": ("taken", "has already been taken"),
 }
