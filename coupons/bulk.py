@@ -103,6 +103,7 @@ class Staging:
 
     def refusals(self) -> Iterator[Refusal]:
         """The refused rows by line."""
+        _execute("CREATE INDEX IF NOT EXISTS coupon_rows_refused ON coupon_rows (line) WHERE problem IS NOT NULL")
         last = -1
         while rows := _rows(_REFUSALS, [last, _CHUNK]):
             yield from map(Refusal._make, rows)
@@ -115,11 +116,11 @@ class Staging:
         recipients = _execute(_INSERT_RECIPIENTS, values)
         count = _execute(_INSERT_COUPONS, values)
         counts = dict(_rows("SELECT promotion_rule_id, count(*) FROM coupon_rows WHERE problem IS NULL GROUP BY 1"))
+        told = {"coupon_recipients": [0, recipients]} if recipients else {}
         # Promotions in the order of their keys, like every writer of several counters.
         for rule in sorted(self.rules, key=lambda rule: rule.promotion_id):
             total = _counted(rule, counts[rule.pk])
-            told = {"coupons_count": [total - counts[rule.pk], total]}
-            changes.record_batch(rule, batch, told, by)
+            changes.record_batch(rule, batch, {"coupons_count": [total - counts[rule.pk], total], **told}, by)
         return Batch(batch, count, recipients)
 
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.core.management import BaseCommand, CommandError, CommandParser
 from django.core.management.base import OutputWrapper
 
 from commerce import ids
+from commerce.errors import DomainError
 from commerce.models import Mode, Organization, Tenant
 from promotions.models import CouponCodesPromotionRule
 
@@ -36,6 +38,19 @@ class BulkCommand(BaseCommand):
 
     def progress(self, size: int | None, position: Any = None) -> "Progress":
         return Progress(self.stderr, size, position)
+
+
+@contextmanager
+def failures_told() -> Iterator[None]:
+    """Ends a command with a sentence. Every one of them works in a transaction or on a draft of its file."""
+    try:
+        yield
+    except DomainError as error:
+        raise CommandError(f"{error.detail} Nothing was written.") from error
+    except OSError as error:
+        raise CommandError(f"{error.filename or 'output'}: {error.strerror}.") from error
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted. Nothing is half done.", returncode=130) from None
 
 
 class Progress:

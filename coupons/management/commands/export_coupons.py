@@ -6,7 +6,7 @@ from django.core.management import CommandParser
 
 from commerce.models import Tenant
 from coupons import bulk, code_files
-from coupons.management.bulk_command import BulkCommand
+from coupons.management.bulk_command import BulkCommand, failures_told
 from coupons.models import Coupon
 
 
@@ -31,7 +31,7 @@ Values are exact. A spreadsheet may take a code that begins with =, +, - or @ fo
             self.stdout._out.writelines(lines)  # type: ignore[attr-defined]
             return
         progress = self.progress(coupons.count())
-        with code_files.written(Path(output)) as file:
+        with failures_told(), code_files.written(Path(output)) as file:
             file.write(next(lines))
             file.writelines(progress.over(lines))
         progress.done()

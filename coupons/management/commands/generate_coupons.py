@@ -1,4 +1,5 @@
 from argparse import ArgumentTypeError
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,12 @@ from django.core.management import CommandError, CommandParser
 
 from commerce import clock
 from commerce.changes import By
-from commerce.errors import DomainError
 from commerce.models import Tenant
 from coupons import bulk, code_files
 from coupons.codes import ALPHABET, Pattern
-from coupons.management.bulk_command import BulkCommand
+from coupons.management.bulk_command import BulkCommand, Progress, failures_told
 from coupons.models import Coupon
+from promotions.models import CouponCodesPromotionRule
 
 
 class Command(BulkCommand):
@@ -42,26 +43,23 @@ class Command(BulkCommand):
             customer_single_use=options["customer_single_use"],
         )
         progress = self.progress(spec.count)
-        try:
-            batch = bulk.generate(rule, spec, By({"command": "generate_coupons"}, clock.now()), progress.over)
-        except ValidationError as error:
-            raise CommandError(
-                "; ".join(f"--{name}: {text[0]}" for name, text in error.message_dict.items())
-            ) from error
-        except DomainError as error:
-            raise CommandError(f"{error.detail} Nothing was written.") from error
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted. Nothing was written.", returncode=130) from None
-        progress.done()
-        self.stdout.write(f"Generated {batch.count:,} codes as batch {batch.name} in {progress.seconds:.1f} s.")
-        if options["output"]:
-            _write(options["output"], rule.tenant, batch)
+        # The file is opened first: codes that cannot be written down are not generated.
+        output = code_files.written(options["output"]) if options["output"] else nullcontext()
+        with failures_told(), output as file:
+            batch = _generate(rule, spec, progress)
+            progress.done()
+            self.stdout.write(f"Generated {batch.count:,} codes as batch {batch.name} in {progress.seconds:.1f} s.")
+            if file:
+                codes = Coupon.objects.owned_by(rule.tenant).filter(batch=batch.name, promotion_rule=rule)
+                file.writelines(bulk.export_rows(codes, ["code"]))
 
 
-def _write(path: Path, tenant: Tenant, batch: bulk.Batch) -> None:
-    codes = Coupon.objects.owned_by(tenant).filter(batch=batch.name)
-    with code_files.written(path) as file:
-        file.writelines(bulk.export_rows(codes, ["code"]))
+def _generate(rule: CouponCodesPromotionRule, spec: bulk.Spec, progress: Progress) -> bulk.Batch:
+    try:
+        return bulk.generate(rule, spec, By({"command": "generate_coupons"}, clock.now()), progress.over)
+    except ValidationError as error:
+        problems = (f"--{name.replace('_', '-')} {text[0]}" for name, text in error.message_dict.items())
+        raise CommandError(f"{'; '.join(problems)}. Nothing was written.") from error
 
 
 def _instant(text: str) -> datetime:

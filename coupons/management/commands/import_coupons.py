@@ -1,8 +1,7 @@
-import os
 import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
@@ -12,10 +11,9 @@ from django.core.management import CommandError, CommandParser
 
 from commerce import clock
 from commerce.changes import By
-from commerce.errors import DomainError
 from commerce.models import Tenant
 from coupons import bulk, code_files
-from coupons.management.bulk_command import BulkCommand, Progress
+from coupons.management.bulk_command import BulkCommand, Progress, failures_told
 
 
 class Command(BulkCommand):
@@ -45,15 +43,11 @@ Refused rows are written to FILE.rejected.csv with their line and the reason."""
         rejects = options["rejects"] or Path("rejected.csv" if file == "-" else f"{file}.rejected.csv")
         if file != "-" and rejects.resolve() == Path(file).resolve():
             raise CommandError("--rejects is the file itself.")
-        try:
-            with _opened(file) as stream:
-                progress = self.progress(_size(stream), stream.tell)
-                rows = code_files.read(stream, code_files.file_format(file, stream), terms)
-                self._load(progress.over(rows), progress, tenant, rejects, options)
-        except DomainError as error:
-            raise CommandError(f"{error.detail} Nothing was written.") from error
-        except KeyboardInterrupt:
-            raise CommandError("Interrupted. Nothing was written.", returncode=130) from None
+        with failures_told(), _opened(file) as stream:
+            # A pipe has no size, and nobody knows its end.
+            progress = self.progress(Path(file).stat().st_size if file != "-" else None, stream.tell)
+            rows = code_files.read(stream, code_files.file_format(file, stream), terms)
+            self._load(progress.over(rows), progress, tenant, rejects, options)
 
     def _load(
         self,
@@ -86,21 +80,8 @@ Refused rows are written to FILE.rejected.csv with their line and the reason."""
             self.stdout.write(refusals)
 
 
-@contextmanager
-def _opened(name: str) -> Iterator[BufferedReader]:
-    if name == "-":
-        yield sys.stdin.buffer  # type: ignore[misc]
-        return
-    try:
-        with Path(name).open("rb") as file:
-            yield file
-    except OSError as error:
-        raise CommandError(f"{error.filename or name}: {error.strerror}.") from error
-
-
-def _size(stream: BufferedReader) -> int | None:
-    """None for a pipe, whose end nobody knows."""
-    return os.fstat(stream.fileno()).st_size if stream.seekable() else None
+def _opened(name: str) -> AbstractContextManager[BufferedReader]:
+    return nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb")  # type: ignore[arg-type]
 
 
 def _write_refusals(path: Path, refusals: Iterator[bulk.Refusal] | None) -> None:
