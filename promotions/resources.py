@@ -1,8 +1,10 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.core.exceptions import ValidationError
+
 from commerce.api import Resource, registry
-from commerce.jsonapi.filters import FlagField, NamedFilter
+from commerce.jsonapi.filters import NamedFilter, as_flag
 from commerce.jsonapi.resource import NOW, Derived, Trigger
 from commerce.money import as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
@@ -23,16 +25,16 @@ from promotions.models import (
 
 
 def only_active(rows: PromotionQuerySet, value: str, now: datetime) -> PromotionQuerySet:
-    return rows.active(now) if _flag(value) else rows.exclude(pk__in=rows.active(now).values("pk"))
+    return rows.active(now) if as_flag(value) else rows.exclude(pk__in=rows.active(now).values("pk"))
 
 
 def only_expired(rows: PromotionQuerySet, value: str, now: datetime) -> PromotionQuerySet:
-    return rows.expired(now) if _flag(value) else rows.exclude(pk__in=rows.expired(now).values("pk"))
+    return rows.expired(now) if as_flag(value) else rows.exclude(pk__in=rows.expired(now).values("pk"))
 
 
 def with_status(rows: PromotionQuerySet, value: str, now: datetime) -> PromotionQuerySet:
     if value not in lifecycle.STATUSES:
-        raise ValueError(f"is none of {', '.join(lifecycle.STATUSES)}")
+        raise ValidationError(f"is none of {', '.join(lifecycle.STATUSES)}")
     return rows.with_status(value, now)
 
 
@@ -42,13 +44,6 @@ def disable(promotion: Promotion, value: Any, by: Any) -> None:
 
 def enable(promotion: Promotion, value: Any, by: Any) -> None:
     promotion.enable()
-
-
-def _flag(value: str) -> bool:
-    try:
-        return FlagField().clean(value)
-    except FlagField.Invalid:
-        raise ValueError("is not a boolean") from None
 
 
 def type_names(models: dict[str, Any]) -> dict[str, str]:
@@ -97,7 +92,7 @@ class PromotionResource(Resource):
         "disabled_at",
     )
     sortable = (*filterable, "type")
-    filters = {"type": NamedFilter("kind", type_names(PROMOTION_KINDS))}
+    filters = {"type": NamedFilter("kind", type_names(PROMOTION_KINDS).get)}
     scopes = {"active": only_active, "expired": only_expired, "with_status": with_status}
     triggers = {
         "_disable": Trigger(disable, sets="disabled_at"),
@@ -152,7 +147,7 @@ class FixedAmountPromotions(PromotionResource):
 
 class PromotionRuleResource(Resource):
     sortable = ("type",)
-    filters = {"type": NamedFilter("kind", type_names(PROMOTION_RULE_KINDS))}
+    filters = {"type": NamedFilter("kind", type_names(PROMOTION_RULE_KINDS).get)}
     relationships = ("promotion", VERSIONS, EVENT_STORES)
 
 

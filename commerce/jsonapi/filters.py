@@ -8,16 +8,17 @@ A key is attributes joined by `_or_` or `_and_`, each behind a path of relations
 known is refused by name, because a condition that is silently dropped widens a deletion to everything.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, reduce
+from functools import lru_cache, partial, reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import django_filters
+import orjson
 from django import forms
+from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
 
@@ -26,16 +27,24 @@ from commerce.jsonapi.errors import ApiError, error
 if TYPE_CHECKING:
     from commerce.jsonapi.resource import Rel, Resource
 
-MOST_CONDITIONS = 50
-MOST_VALUES = 1000
+LONGEST_KEY = 512
+LONGEST_TEXT = 4096
 DEEPEST_PATH = 5
+MOST_COMPARISONS = 200
+"""Of one request; every value of `_any` and `_all` is one, for every attribute. SQLite takes no deeper expression."""
+MOST_VALUES = 1000
+"""In the lists of one request."""
 
 
-# --- Predicates -----------------------------------------------------------------------------------
+# --- Predicates ---------------------------------------------------------------------------------------------------
 
 
 class Predicate(NamedTuple):
-    """`lookup` of the ORM, over one value, a list, a flag or none of them; `negated` says its contrary."""
+    """A question to the values of an attribute. `negated` asks for the contrary; null answers neither.
+
+    `takes` says what is sent: a `value`, a `list`, `any` or `all` of several values, or a `flag`, whose false asks for
+    the contrary.
+    """
 
     lookup: str
     takes: str = "value"
@@ -79,16 +88,19 @@ PREDICATES: dict[str, Predicate] = {
     "blank": Predicate("present", "flag", negated=True),
     "not_null": Predicate("not_null", "flag"),
     "null": Predicate("not_null", "flag", negated=True),
-    "true": Predicate("is_true", "flag"),
-    "false": Predicate("is_true", "flag", negated=True),
-    "jcont": Predicate("json_contains", "json"),
+    "true": Predicate("true", "flag"),
+    "false": Predicate("true", "flag", negated=True),
+    "jcont": Predicate("json_contains"),
 }
 
-_TEXT_LOOKUPS = frozenset({"matches", "start", "end", "cont"})
-_COMPARISONS = frozenset({"lt", "lte", "gt", "gte"})
+_NULL = Predicate("not_null", negated=True)
+_OF_EVERY_ATTRIBUTE = frozenset({"not_null", "present"})
+_EQUAL = frozenset({"exact", "in"})
+_ORDERED = frozenset({"lt", "lte", "gt", "gte"})
+_SEARCHED = frozenset({"matches", "start", "end", "cont"})
 
 
-# --- Parsing --------------------------------------------------------------------------------------
+# --- Parsing --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +115,6 @@ class Path:
 class Condition:
     """One `filter[q]` key: `paths` joined by `joiner`, judged by `predicate`."""
 
-    key: str
     paths: tuple[Path, ...]
     joiner: str
     predicate: Predicate
@@ -118,18 +129,15 @@ class Vocabulary(NamedTuple):
 
 def parse_key(key: str, words: Vocabulary) -> Condition | None:
     """The condition a key stands for; None when no reading of it is known. The longest predicate wins."""
+    if len(key) > LONGEST_KEY:
+        return None
     for name in _predicates_of(key):
-        subject = key[: -len(name) - 1]
-        for joiner in ("_or_", "_and_"):
-            if joiner in subject:
-                break
-        parts = subject.split(joiner)
-        paths = [parse_path(part, words) for part in parts]
-        whole = parse_path(subject, words)
-        if whole:
-            return Condition(key, (whole,), "_or_", PREDICATES[name])
-        if all(paths):
-            return Condition(key, tuple(path for path in paths if path), joiner, PREDICATES[name])
+        subject = key.removesuffix(f"_{name}")
+        joiner = "_or_" if "_or_" in subject else "_and_"
+        paths = [parse_path(part, words) for part in subject.split(joiner)]
+        known = tuple(path for path in paths if path)
+        if len(known) == len(paths):
+            return Condition(known, joiner, PREDICATES[name])
     return None
 
 
@@ -154,40 +162,22 @@ def _predicates_of(key: str) -> Iterator[str]:
             yield name
 
 
-# --- Filters of django-filter, by the type of the column ------------------------------------------
+# --- What may be asked of an attribute, by the type of its column -----------------------------------------------------
 
 
 class TextField(forms.CharField):
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "strip": False, "empty_value": ""})
-
-    def clean(self, value: Any) -> str:
-        if "\x00" in value:
-            raise forms.ValidationError("holds a null character")
-        return str(value)
+        super().__init__(**{**options, "strip": False, "required": False, "max_length": LONGEST_TEXT})
 
 
-class TextFilter(django_filters.CharFilter):
-    field_class = TextField
-
-
-class IntegerFilter(django_filters.NumberFilter):
-    field_class = forms.IntegerField
+class IntegerField(forms.IntegerField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "required": True, "min_value": -(2**63), "max_value": 2**63 - 1})
 
 
 class FlagField(forms.Field):
-    Invalid = forms.ValidationError
-
     def clean(self, value: Any) -> bool:
-        if value in ("true", "1", "t"):
-            return True
-        if value in ("false", "0", "f"):
-            return False
-        raise forms.ValidationError("is not a boolean")
-
-
-class FlagFilter(django_filters.Filter):
-    field_class = FlagField
+        return as_flag(value)
 
 
 class InstantField(forms.Field):
@@ -199,48 +189,172 @@ class InstantField(forms.Field):
             raise forms.ValidationError("is not a timestamp") from None
 
 
-class InstantFilter(django_filters.Filter):
-    field_class = InstantField
+class ObjectField(forms.Field):
+    def clean(self, value: Any) -> dict[str, Any]:
+        try:
+            wanted = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise forms.ValidationError("is not valid JSON") from None
+        if not isinstance(wanted, dict) or b"\\u0000" in orjson.dumps(wanted):
+            raise forms.ValidationError("is not a JSON object without null characters")
+        return wanted
 
 
-class JsonFilter(django_filters.Filter):
+class AttributeFilter(django_filters.Filter):
+    """How one attribute is compared. Of every attribute may be asked whether it is null or blank, of some more."""
+
+    lookups: ClassVar[frozenset[str]]
+    blank: ClassVar[Any] = None
+    """What counts as blank, besides null."""
+
+    def answers(self, lookup: str) -> bool:
+        return lookup in self.lookups or lookup in _OF_EVERY_ATTRIBUTE
+
+    def condition(self, lookup: str, text: str) -> Q:
+        """Where `lookup` holds for what `text` says. Raises ValidationError."""
+        if lookup == "in":
+            return self.column("in", [self.field.clean(value) for value in text.split(",")])
+        return self.column(lookup, self.field.clean(text))
+
+    def has_value(self, *, not_blank: bool = False) -> Q:
+        filled = self.column("isnull", False)
+        return filled & ~self.column("exact", self.blank) if not_blank and self.blank is not None else filled
+
+    def column(self, lookup: str, value: Any) -> Q:
+        return Q((f"{self.field_name}__{lookup}", value))
+
+    def knows(self, text: str) -> bool:
+        """Whether a row may have what `text` says."""
+        return True
+
+
+class TextFilter(AttributeFilter):
     field_class = TextField
+    lookups = _EQUAL | _ORDERED | _SEARCHED
+    blank = ""
+    like = "ilike"
+
+    def condition(self, lookup: str, text: str) -> Q:
+        if lookup in _ORDERED:
+            return self.column(f"bytewise__{lookup}", self.field.clean(text))
+        if lookup in _SEARCHED:
+            return self.column(self.like, _pattern(lookup, self.field.clean(text)))
+        return super().condition(lookup, text)
+
+
+class IntegerFilter(AttributeFilter):
+    field_class = IntegerField
+    lookups = _EQUAL | _ORDERED
+
+
+class InstantFilter(AttributeFilter):
+    field_class = InstantField
+    lookups = _EQUAL | _ORDERED
+
+
+class FlagFilter(AttributeFilter):
+    field_class = FlagField
+    lookups = _EQUAL | {"true"}
+
+    def condition(self, lookup: str, text: str) -> Q:
+        return self.column("exact", True) if lookup == "true" else super().condition(lookup, text)
+
+
+class ObjectFilter(AttributeFilter):
+    field_class = ObjectField
+    lookups = frozenset({"json_contains"})
+    blank = {}
 
 
 class NormalisedFilter(TextFilter):
-    """Text compared in a normal form that a column of its own holds; prefix search then walks its index."""
+    """Text compared in a normal form that a column of its own holds; prefix search walks the index of that column."""
+
+    like = "like"
 
     def __init__(self, field_name: str, normalise: Callable[[str], str]) -> None:
         super().__init__(field_name=field_name)
         self.normalise = normalise
 
+    def condition(self, lookup: str, text: str) -> Q:
+        if lookup == "in":
+            return super().condition(lookup, ",".join(map(self.normalise, text.split(","))))
+        normal = self.normalise(self.field.clean(text))
+        return self._starting(normal) if lookup == "start" else super().condition(lookup, normal)
 
-class NamedFilter(TextFilter):
-    """Text of which the wire has other names than the column; an unknown name is no row's."""
+    def _starting(self, prefix: str) -> Q:
+        """From the prefix on, and before the first text that sorts after all that begin with it."""
+        condition = self.column("bytewise__gte", prefix)
+        stem = prefix.rstrip("\U0010ffff")
+        if not stem:
+            return condition
+        next_letter = "\ue000" if stem[-1] == "\ud7ff" else chr(ord(stem[-1]) + 1)
+        return condition & self.column("bytewise__lt", stem[:-1] + next_letter)
 
-    def __init__(self, field_name: str, names: Mapping[str, str]) -> None:
+
+class NamedFilter(AttributeFilter):
+    """Values that have other names on the wire than in the column. No row has what an unknown name stands for."""
+
+    field_class = TextField
+    lookups = _EQUAL
+
+    def __init__(self, field_name: str, stored: Callable[[str], Any]) -> None:
         super().__init__(field_name=field_name)
-        self.normalise = lambda name: names.get(name, "")
+        self.stored = stored
+
+    def condition(self, lookup: str, text: str) -> Q:
+        if lookup in _ORDERED:
+            return self.column(lookup, self.stored(text))
+        names = text.split(",") if lookup == "in" else [text]
+        values = [self.stored(name) for name in names]
+        return self.column("in", [value for value in values if value is not None])
+
+    def knows(self, text: str) -> bool:
+        return all(self.stored(name) is not None for name in text.split(","))
 
 
-_FILTERS: tuple[tuple[type[models.Field], type[django_filters.Filter]], ...] = (
+class IdFilter(NamedFilter):
+    """Public ids, in the order of the keys behind them."""
+
+    lookups = _EQUAL | _ORDERED
+
+
+_FILTERS: tuple[tuple[type[models.Field], type[AttributeFilter]], ...] = (
     (models.BooleanField, FlagFilter),
     (models.DateTimeField, InstantFilter),
     (models.IntegerField, IntegerFilter),
-    (models.JSONField, JsonFilter),
+    (models.JSONField, ObjectFilter),
     (models.CharField, TextFilter),
     (models.TextField, TextFilter),
 )
 
 
-def filter_for(field: models.Field) -> django_filters.Filter:
+def filter_for(field: models.Field) -> AttributeFilter:
+    stored = field.output_field if isinstance(field, models.GeneratedField) else field
     for field_type, filter_type in _FILTERS:
-        if isinstance(field, field_type):
+        if isinstance(stored, field_type):
             return filter_type()
-    return django_filters.NumberFilter()
+    raise ImproperlyConfigured(f"{field} needs a filter of its own")
 
 
-# --- Compiling ------------------------------------------------------------------------------------
+def as_flag(text: str) -> bool:
+    """Raises ValidationError."""
+    if text in ("true", "1", "t"):
+        return True
+    if text in ("false", "0", "f"):
+        return False
+    raise forms.ValidationError("is not a boolean")
+
+
+def _pattern(lookup: str, text: str) -> str:
+    if lookup == "matches":
+        if len(text) - len(text.rstrip("\\")) & 1:
+            raise forms.ValidationError("ends with a lone backslash")
+        return text
+    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
+    return ("" if lookup == "start" else "%") + escaped + ("" if lookup == "end" else "%")
+
+
+# --- Compiling ------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)
@@ -248,196 +362,146 @@ def vocabulary(resource: "Resource") -> Vocabulary:
     return Vocabulary(
         frozenset({"id", *resource.filterset_class.base_filters}),
         {
-            relation.name: lambda target=resource.target(relation): vocabulary(target)  # type: ignore[misc]
+            relation.name: partial(vocabulary, resource.target(relation))
             for relation in resource.relations.values()
             if relation.filterable
         },
     )
 
 
-def apply(
-    rows: models.QuerySet, resource: "Resource", conditions: Mapping[str, str], tenant: Any, now: datetime
-) -> models.QuerySet:
-    """`rows` narrowed by every condition of `filter[q]`, or a 400 that names the one that cannot be."""
-    if len(conditions) > MOST_CONDITIONS:
-        raise error(400, "FILTER_NOT_ALLOWED", f"More than {MOST_CONDITIONS} conditions.", parameter="filter[q]")
-    for key, value in conditions.items():
-        if key in resource.scopes:
-            rows = _scoped(rows, resource, key, value, now)
-            continue
-        condition = parse_key(key, vocabulary(resource))
-        if condition is None:
-            raise _not_allowed(key)
+def where(
+    resource: "Resource", conditions: Mapping[str, str], tenant: Any, authorize: Callable[["Resource"], None]
+) -> Q:
+    """What every condition of `filter[q]` asks, scopes aside, or a 400 that names the one that cannot be.
+
+    `authorize` raises for a type whose attributes the caller may not read, on whatever path they are reached.
+    """
+    parsed = {key: _parsed(key, resource) for key in conditions if key not in resource.scopes}
+    _check_size(parsed, conditions)
+    search = _Search(resource, tenant, authorize)
+    asked = Q()
+    for key, condition in parsed.items():
         try:
-            rows = rows.filter(_compiled(condition, value, resource, tenant))
+            asked &= search.where(condition, conditions[key])
         except forms.ValidationError as cause:
-            raise _bad_value(key, str(cause.messages[0])) from None
+            raise _bad_value(key, cause.messages[0]) from None
+    return asked
+
+
+def scoped(
+    rows: models.QuerySet, resource: "Resource", conditions: Mapping[str, str], now: datetime
+) -> models.QuerySet:
+    """`rows` narrowed by the scopes among the conditions, or a 400 that names the one that cannot be."""
+    for key in conditions:
+        if key in resource.scopes:
+            try:
+                rows = resource.scopes[key](rows, conditions[key], now)
+            except forms.ValidationError as cause:
+                raise _bad_value(key, cause.messages[0]) from None
     return rows
 
 
-def _scoped(rows: models.QuerySet, resource: "Resource", key: str, value: str, now: datetime) -> models.QuerySet:
-    try:
-        narrowed: models.QuerySet = resource.scopes[key](rows, value, now)
-    except ValueError as cause:
-        raise _bad_value(key, str(cause)) from None
-    return narrowed
+def _parsed(key: str, resource: "Resource") -> Condition:
+    condition = parse_key(key, vocabulary(resource))
+    if condition is None:
+        raise _not_allowed(key, f"is not an attribute and predicate of {resource.type}")
+    for path in condition.paths:
+        _, filter_ = _resolved(path, resource)
+        lookup = condition.predicate.lookup
+        if not filter_.answers(lookup):
+            raise _not_allowed(key, f"asks what {path.attribute} does not answer")
+    return condition
 
 
-def _compiled(condition: Condition, value: str, resource: "Resource", tenant: Any) -> Q:
-    joined = or_ if condition.joiner == "_or_" else and_
-    return reduce(joined, (_along(path, condition.predicate, value, resource, tenant) for path in condition.paths))
+def _check_size(parsed: Mapping[str, Condition], conditions: Mapping[str, str]) -> None:
+    comparisons = values = 0
+    for key, condition in parsed.items():
+        given = conditions[key].count(",") + 1
+        comparisons += len(condition.paths) * (given if condition.predicate.takes in ("any", "all") else 1)
+        values += given if condition.predicate.takes == "list" else 0
+    if comparisons > MOST_COMPARISONS or values > MOST_VALUES:
+        detail = f"More than {MOST_COMPARISONS} comparisons, or {MOST_VALUES} values in lists."
+        raise error(400, "FILTER_NOT_ALLOWED", detail, parameter="filter[q]")
 
 
-def _along(path: Path, predicate: Predicate, value: str, resource: "Resource", tenant: Any) -> Q:
-    """The condition at the end of a path. Each relationship is a subquery over its target's own tenant."""
-    if not path.relations:
-        return _leaf(resource, path.attribute, predicate, value)
-    relation = resource.relations[path.relations[0]]
-    rest = Path(path.relations[1:], path.attribute)
-    target = resource.target(relation)
-    if not relation.inverse:
-        if not rest.relations and rest.attribute == "id":
-            return _leaf(target, "id", predicate, value, column=f"{relation.name}_id")
-        matching = target.rows(tenant).filter(_along(rest, predicate, value, target, tenant))
-        return Q(**{f"{relation.name}_id__in": matching.order_by().values("pk")})
-    if predicate.takes == "flag" and rest == Path((), "id"):
-        some = Q(pk__in=_parents(resource, relation, Q(), tenant))
-        return some if FlagField().clean(value) != predicate.negated else ~some
-    if predicate.negated and predicate.takes != "flag":
-        # "None of them": the contrary of "one of them", which a plain join would not say.
-        return ~_along(path, _contrary(predicate), value, resource, tenant)
-    return Q(pk__in=_parents(resource, relation, _along(rest, predicate, value, target, tenant), tenant))
+class _Test(NamedTuple):
+    """A predicate with its value, put to the attribute at the end of a path."""
+
+    holds: Q
+    fails: Q
+    """The contrary among rows of the attribute's own type."""
+    negated: bool
+    is_about_null: bool
+    """Then a relationship without a target answers as null does."""
 
 
-def _contrary(predicate: Predicate) -> Predicate:
-    each = {"any": "all", "all": "any"}.get(predicate.takes, predicate.takes)
-    return predicate._replace(negated=False, or_null=False, takes=each)
+class _Search:
+    def __init__(self, resource: "Resource", tenant: Any, authorize: Callable[["Resource"], None]) -> None:
+        self.resource, self.tenant, self.authorize = resource, tenant, authorize
+
+    def where(self, condition: Condition, text: str) -> Q:
+        predicate = condition.predicate
+        values = text.split(",") if predicate.takes in ("any", "all") else [text]
+        each = and_ if predicate.takes == "all" else or_
+        joined = and_ if condition.joiner == "_and_" else or_
+        return reduce(
+            joined,
+            (reduce(each, (self._asked(path, predicate, value) for value in values)) for path in condition.paths),
+        )
+
+    def _asked(self, path: Path, predicate: Predicate, text: str) -> Q:
+        relations, filter_ = _resolved(path, self.resource)
+        asked = self._along(relations, _test(filter_, predicate, text), self.resource)
+        return asked | self._along(relations, _test(filter_, _NULL, ""), self.resource) if predicate.or_null else asked
+
+    def _along(self, relations: "tuple[Rel, ...]", test: _Test, resource: "Resource") -> Q:
+        """The test at the end of a path. Each relationship is a subquery over its target's own tenant."""
+        if not relations:
+            return test.fails if test.negated else test.holds
+        relation = relations[0]
+        if test.negated and (relation.inverse or test.is_about_null):
+            # "None of them": the contrary of "one of them", which a plain join would not say.
+            return ~self._along(relations, test._replace(negated=False), resource)
+        target = resource.target(relation)
+        self.authorize(target)
+        found = target.rows(self.tenant).filter(self._along(relations[1:], test, target))
+        if not relation.inverse:
+            return Q((f"{relation.name}_id__in", found.order_by().values("pk")))
+        if relation.typed:
+            found = found.filter(resource_type__in=resource.types)
+        return Q(pk__in=found.filter((f"{relation.inverse}__isnull", False)).order_by().values(relation.inverse))
 
 
-def _parents(resource: "Resource", relation: "Rel", condition: Q, tenant: Any) -> models.QuerySet:
-    targets = resource.target(relation).rows(tenant).filter(condition)
-    if relation.typed:
-        targets = targets.filter(resource_type__in=resource.types)
-    return targets.filter(**{f"{relation.inverse}__isnull": False}).order_by().values(relation.inverse)
+def _resolved(path: Path, resource: "Resource") -> "tuple[tuple[Rel, ...], AttributeFilter]":
+    """The relationships of a path and the filter at its end. The id behind a foreign key is the foreign key."""
+    relations = []
+    for name in path.relations:
+        relations.append(resource.relations[name])
+        resource = resource.target(relations[-1])
+    if path.attribute != "id":
+        return tuple(relations), resource.filterset_class.base_filters[path.attribute]
+    if relations and not relations[-1].inverse:
+        return tuple(relations[:-1]), IdFilter(f"{relations[-1].name}_id", resource.decode_id)
+    return tuple(relations), IdFilter("pk", resource.decode_id)
 
 
-def _leaf(resource: "Resource", attribute: str, predicate: Predicate, value: str, column: str = "") -> Q:
-    if attribute == "id":
-        filter_: django_filters.Filter = IdFilter(column or "pk", resource.decode_id)
-    else:
-        filter_ = resource.filterset_class.base_filters[attribute]
-    name = filter_.field_name
+def _test(filter_: AttributeFilter, predicate: Predicate, text: str) -> _Test:
+    lookup, negated = predicate.lookup, predicate.negated
     if predicate.takes == "flag":
-        return _flagged(filter_, name, predicate, value)
-    if predicate.takes == "json":
-        if not isinstance(filter_, JsonFilter):
-            raise forms.ValidationError("is no object")
-        return Q(**{f"{name}__json_contains": _json_object(value)})
-    if isinstance(filter_, JsonFilter):
-        raise forms.ValidationError("an object is searched with _jcont, _present, _blank, _null or _not_null")
-    condition = _valued(filter_, predicate, value)
-    if predicate.negated:
-        condition = ~condition & Q(**{f"{name}__isnull": False})
-    return condition | Q(**{f"{name}__isnull": True}) if predicate.or_null else condition
+        negated = negated != (not FlagField().clean(text))
+    if lookup in _OF_EVERY_ATTRIBUTE:
+        filled = filter_.has_value(not_blank=lookup == "present")
+        return _Test(filled, ~filled, negated, True)
+    if (negated or lookup in _ORDERED) and not filter_.knows(text):
+        # The contrary of nothing is everything, and so is what comes after nothing.
+        raise forms.ValidationError("names nothing that is known")
+    holds = filter_.condition(lookup, text)
+    return _Test(holds, ~holds & filter_.has_value(), negated, False)
 
 
-def _valued(filter_: django_filters.Filter, predicate: Predicate, value: str) -> Q:
-    if predicate.takes == "value":
-        return _compared(filter_, predicate.lookup, value)
-    values = value.split(",")
-    if len(values) > MOST_VALUES:
-        raise forms.ValidationError(f"has more than {MOST_VALUES} values")
-    if predicate.takes == "list":
-        return Q(**{f"{filter_.field_name}__in": [_cleaned(filter_, each) for each in values]})
-    # The contrary of "not any of" is "any of": `negated` is applied to the whole, so the two change places.
-    joined = or_ if (predicate.takes == "any") != predicate.negated else and_
-    return reduce(joined, (_compared(filter_, predicate.lookup, each) for each in values))
-
-
-def _compared(filter_: django_filters.Filter, lookup: str, value: str) -> Q:
-    name = filter_.field_name
-    if lookup in _TEXT_LOOKUPS:
-        if not isinstance(filter_, TextFilter):
-            raise forms.ValidationError("is searched like text but is none")
-        return _like(filter_, lookup, _cleaned(filter_, value))
-    if lookup in _COMPARISONS and isinstance(filter_, IdFilter) and filter_.decode(value) is None:
-        # Letting `id_gt` of a mistyped id mean "every row" would make a clean-up delete them all.
-        raise forms.ValidationError("is not an id")
-    return Q(**{f"{name}__{lookup}": _cleaned(filter_, value)})
-
-
-def _like(filter_: TextFilter, lookup: str, value: str) -> Q:
-    if lookup == "start" and isinstance(filter_, NormalisedFilter):
-        return _prefixed(filter_.field_name, value)
-    escaped = value if lookup == "matches" else value.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    pattern = {"start": f"{escaped}%", "end": f"%{escaped}", "cont": f"%{escaped}%"}.get(lookup, escaped)
-    if lookup == "matches" and len(pattern) - len(pattern.rstrip("\\")) & 1:
-        raise forms.ValidationError("ends with a lone backslash")
-    return Q(**{f"{filter_.field_name}__ilike": pattern})
-
-
-def _prefixed(name: str, prefix: str) -> Q:
-    """Prefix search as a range, which any ordinary index answers on every database."""
-    if not prefix:
-        return Q(**{f"{name}__isnull": False})
-    last = ord(prefix[-1]) + 1
-    after = prefix[:-1] + chr(0xE000 if last == 0xD800 else min(last, 0x10FFFF))
-    return Q(**{f"{name}__gte": prefix, f"{name}__lt": after})
-
-
-def _flagged(filter_: django_filters.Filter, name: str, predicate: Predicate, value: str) -> Q:
-    wanted = FlagField().clean(value) != predicate.negated
-    if predicate.lookup == "is_true":
-        if not isinstance(filter_, FlagFilter):
-            raise forms.ValidationError("is not a boolean")
-        return Q(**{name: wanted})
-    empty = Q(**{f"{name}__isnull": True})
-    if predicate.lookup == "present" and isinstance(filter_, TextFilter):
-        empty |= Q(**{name: ""})
-    if predicate.lookup == "present" and isinstance(filter_, JsonFilter):
-        empty |= Q(**{name: {}})
-    return ~empty if wanted else empty
-
-
-def _cleaned(filter_: django_filters.Filter, value: str) -> Any:
-    cleaned = filter_.field.clean(value)
-    if cleaned is None:
-        raise forms.ValidationError("is blank")
-    normalise = getattr(filter_, "normalise", None)
-    return normalise(cleaned) if normalise else cleaned
-
-
-class IdFilter(django_filters.Filter):
-    """Public ids, compared as the keys behind them. What is no id is no row's."""
-
-    field_class = TextField
-
-    def __init__(self, field_name: str, decode: Callable[[str], int | None]) -> None:
-        super().__init__(field_name=field_name)
-        self.decode = decode
-
-    def normalise(self, public_id: str) -> int:
-        key = self.decode(public_id)
-        return -1 if key is None else key
-
-
-def _json_object(value: str) -> dict[str, Any]:
-    try:
-        wanted = json.loads(value)
-    except (ValueError, RecursionError):
-        raise forms.ValidationError("is not valid JSON") from None
-    if not isinstance(wanted, dict) or "\\u0000" in value:
-        raise forms.ValidationError("is not a JSON object")
-    return wanted
-
-
-def _not_allowed(key: str) -> ApiError:
-    return error(
-        400,
-        "FILTER_NOT_ALLOWED",
-        f"{key} is not an attribute and predicate of this type.",
-        parameter=f"filter[q][{key}]",
-    )
+def _not_allowed(key: str, reason: str) -> ApiError:
+    shown = key if len(key) <= 64 else f"{key[:64]}…"
+    return error(400, "FILTER_NOT_ALLOWED", f"{shown} {reason}.", parameter=f"filter[q][{key}]")
 
 
 def _bad_value(key: str, reason: str) -> ApiError:

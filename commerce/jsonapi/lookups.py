@@ -1,34 +1,51 @@
-"""Two conditions the ORM does not have alike on both databases."""
+"""What the ORM does not compare alike on both databases: bytes of text, patterns whatever their case, JSON in JSON."""
 
 import json
-import re
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import CharField, JSONField, Lookup, TextField
+from django.db.models import CharField, JSONField, Lookup, TextField, Transform
 
 
 @CharField.register_lookup
 @TextField.register_lookup
-class ILike(Lookup):
-    """SQL's LIKE without regard to case: % and _ are wild unless behind a backslash."""
+class Bytewise(Transform):
+    """Text in the order of its bytes, which is that of its code points; SQLite knows no other."""
 
-    lookup_name = "ilike"
-    prepare_rhs = True
+    lookup_name = "bytewise"
+    template = "%(expressions)s"
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
+        return self.as_sql(compiler, connection, template='%(expressions)s COLLATE "C"')
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class Like(Lookup):
+    """SQL's LIKE: % and _ are wild unless behind a backslash. SQLite takes `a` for `A`."""
+
+    lookup_name = "like"
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
-        return f"{left} ILIKE {right}", [*left_params, *right_params]
+        return f"{left} LIKE {right} ESCAPE '\\'", [*left_params, *right_params]
 
-    def as_sqlite(self, compiler: Any, connection: Any) -> Any:
-        left, left_params = self.process_lhs(compiler, connection)
-        right, right_params = self.process_rhs(compiler, connection)
-        if all(str(pattern).isascii() for pattern in right_params):
-            return f"{left} LIKE {right} ESCAPE '\\'", [*left_params, *right_params]
-        connection.ensure_connection()
-        connection.connection.create_function("ilike", 2, _ilike, deterministic=True)
-        return f"ilike({left}, {right})", [*left_params, *right_params]
+
+@CharField.register_lookup
+@TextField.register_lookup
+class ILike(Like):
+    """LIKE in upper case on both sides, by the rules of Unicode whatever the database's own locale is."""
+
+    lookup_name = "ilike"
+
+    def process_lhs(self, compiler: Any, connection: Any, lhs: Any = None) -> Any:
+        sql, params = super().process_lhs(compiler, connection, lhs)
+        return _upper(sql, connection), params
+
+    def process_rhs(self, compiler: Any, connection: Any) -> Any:
+        sql, params = super().process_rhs(compiler, connection)
+        return _upper(sql, connection), params
 
 
 @JSONField.register_lookup
@@ -36,40 +53,51 @@ class JsonContains(Lookup):
     """PostgreSQL's `@>`: the object on the left holds everything the one on the right does."""
 
     lookup_name = "json_contains"
+    prepare_rhs = False
 
     def as_sql(self, compiler: Any, connection: Any) -> Any:
-        left, left_params = self.process_lhs(compiler, connection)
-        return f"{left} @> %s::jsonb", [*left_params, self._wanted()]
+        left, params = self.process_lhs(compiler, connection)
+        return f"{left} @> %s::jsonb", [*params, json.dumps(self.rhs)]
 
     def as_sqlite(self, compiler: Any, connection: Any) -> Any:
-        left, left_params = self.process_lhs(compiler, connection)
-        connection.ensure_connection()
-        connection.connection.create_function("json_contains", 2, _json_contains, deterministic=True)
-        return f"json_contains({left}, %s)", [*left_params, self._wanted()]
-
-    def get_prep_lookup(self) -> Any:
-        return self.rhs
-
-    def _wanted(self) -> str:
-        return json.dumps(self.rhs)
+        left, params = self.process_lhs(compiler, connection)
+        _define_functions(connection)
+        return f"json_contains({left}, %s)", [*params, json.dumps(self.rhs)]
 
 
-@lru_cache(maxsize=64)
-def _pattern(like: str) -> re.Pattern[str]:
-    pieces = re.findall(r"\\.|[%_]|[^\\%_]+", like, re.DOTALL)
-    wild = {"%": ".*", "_": "."}
-    return re.compile(
-        "".join(wild.get(piece) or re.escape(piece[1:] if piece[0] == "\\" else piece) for piece in pieces),
-        re.IGNORECASE | re.DOTALL,
-    )
+def _upper(sql: str, connection: Any) -> str:
+    if connection.vendor == "postgresql":
+        return f'UPPER({sql} COLLATE "{_unicode_collation(connection.pg_version)}")'
+    _define_functions(connection)
+    return f"unicode_upper({sql})"
 
 
-def _ilike(value: str | None, like: str) -> bool | None:
-    return None if value is None else _pattern(like).fullmatch(value) is not None
+def _unicode_collation(pg_version: int) -> str:
+    """The best that every build of that version has: full case mapping, simple mapping (`ß` stays), or that of ICU."""
+    if pg_version >= 180_000:
+        return "pg_unicode_fast"
+    return "pg_c_utf8" if pg_version >= 170_000 else "und-x-icu"
+
+
+def _define_functions(connection: Any) -> None:
+    """Once a connection: SQLite does not let a function be replaced while a statement runs."""
+    connection.ensure_connection()
+    if getattr(connection, "has_functions", None) is connection.connection:
+        return
+    connection.connection.create_function("unicode_upper", 1, _unicode_upper, deterministic=True)
+    connection.connection.create_function("json_contains", 2, _json_contains, deterministic=True)
+    connection.has_functions = connection.connection
+
+
+def _unicode_upper(text: str | None) -> str | None:
+    return None if text is None else text.upper()
 
 
 def _json_contains(held: str | None, wanted: str) -> bool | None:
-    return None if held is None else _contains(json.loads(held), json.loads(wanted))
+    return None if held is None else _contains(json.loads(held), _loaded(wanted))
+
+
+_loaded = lru_cache(maxsize=64)(json.loads)
 
 
 def _contains(held: Any, wanted: Any) -> bool:

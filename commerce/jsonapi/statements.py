@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 
 _STEPS_BETWEEN_LOOKS = 20_000
+_OUT_OF_TIME = ("57014", "SQLITE_INTERRUPT")
+"""What PostgreSQL and SQLite call it, whatever language they speak."""
 
 
 @contextmanager
@@ -26,3 +28,8 @@ def limited_time() -> Iterator[None]:
         yield
     finally:
         connection.connection.set_progress_handler(None, 0)
+
+
+def out_of_time(error: OperationalError) -> bool:
+    told = error.__cause__
+    return (getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None)) in _OUT_OF_TIME
