@@ -180,11 +180,12 @@ def _naming(row: Owned) -> Iterator[None]:
 
 def _explain(row: Owned) -> None:
     constraint: Any
-    for constraint in row._meta.constraints:
+    model = row._meta.concrete_model  # a proxy has no constraints of its own
+    for constraint in model._meta.constraints:
         try:
-            constraint.validate(type(row), row)
-        except ValidationError:
+            constraint.validate(model, row)
+        except ValidationError as cause:
             attribute = row.taken.get(constraint.name, NON_FIELD_ERRORS)
-            if isinstance(constraint, models.UniqueConstraint):
-                error = ValidationError("has already been taken", code="taken")
+            is_unique = isinstance(constraint, models.UniqueConstraint)
+            error = ValidationError("has already been taken", code="taken") if is_unique else cause
             raise ValidationError({attribute: error}) from None
