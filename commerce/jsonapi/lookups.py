@@ -4,7 +4,9 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from django.db.backends.signals import connection_created
 from django.db.models import CharField, JSONField, Lookup, TextField, Transform
+from django.dispatch import receiver
 
 
 @CharField.register_lookup
@@ -61,14 +63,12 @@ class JsonContains(Lookup):
 
     def as_sqlite(self, compiler: Any, connection: Any) -> Any:
         left, params = self.process_lhs(compiler, connection)
-        _define_functions(connection)
         return f"json_contains({left}, %s)", [*params, json.dumps(self.rhs)]
 
 
 def _upper(sql: str, connection: Any) -> str:
     if connection.vendor == "postgresql":
         return f'UPPER({sql} COLLATE "{_unicode_collation(connection.pg_version)}")'
-    _define_functions(connection)
     return f"unicode_upper({sql})"
 
 
@@ -79,14 +79,12 @@ def _unicode_collation(pg_version: int) -> str:
     return "pg_c_utf8" if pg_version >= 170_000 else "und-x-icu"
 
 
-def _define_functions(connection: Any) -> None:
-    """Once a connection: SQLite does not let a function be replaced while a statement runs."""
-    connection.ensure_connection()
-    if getattr(connection, "has_functions", None) is connection.connection:
-        return
-    connection.connection.create_function("unicode_upper", 1, _unicode_upper, deterministic=True)
-    connection.connection.create_function("json_contains", 2, _json_contains, deterministic=True)
-    connection.has_functions = connection.connection
+@receiver(connection_created)
+def _define_functions(connection: Any, **_: Any) -> None:
+    """Before anything runs: a statement that one thread compiled is run by others, on connections of their own."""
+    if connection.vendor == "sqlite":
+        connection.connection.create_function("unicode_upper", 1, _unicode_upper, deterministic=True)
+        connection.connection.create_function("json_contains", 2, _json_contains, deterministic=True)
 
 
 def _unicode_upper(text: str | None) -> str | None:
