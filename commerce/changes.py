@@ -180,7 +180,7 @@ def _naming(row: Owned) -> Iterator[None]:
 
 def _explain(row: Owned) -> None:
     constraint: Any
-    model = row._meta.concrete_model  # a proxy has no constraints of its own
+    model: Any = row._meta.concrete_model  # a proxy has no constraints of its own
     for constraint in model._meta.constraints:
         try:
             constraint.validate(model, row)
