@@ -1,9 +1,13 @@
+from django.contrib import admin
 from django.urls import path
+from django.views.generic import RedirectView
 
 from commerce import api, health, oauth
 
 urlpatterns = [
     path("api/<path:path>", api.route),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
     path("oauth/token", oauth.token),
