@@ -131,14 +131,25 @@ class Staging:
         batch = "".join(secrets.choice(ids.LETTERS) for _ in range(ids.LENGTH))
         values = {**self.tenant._asdict(), "now": connection.ops.adapt_datetimefield_value(by.now), "batch": batch}
         recipients = _execute(_INSERT_RECIPIENTS, values)
+        _keep_recipients(values)
         count = _execute(_INSERT_COUPONS, values)
         counts = dict(_rows("SELECT promotion_rule_id, count(*) FROM coupon_rows WHERE problem IS NULL GROUP BY 1"))
         told = {"coupon_recipients": [0, recipients]} if recipients else {}
         # Promotions in the order of their keys, like every writer of several counters.
-        for rule in sorted(self.rules, key=lambda rule: rule.promotion_id):
+        rules = [rule for rule in self.rules if rule.pk in counts]
+        for rule in sorted(rules, key=lambda rule: rule.promotion_id):
             total = _counted(rule, counts[rule.pk])
             changes.record_batch(rule, batch, {"coupons_count": [total - counts[rule.pk], total], **told}, by)
         return Batch(batch, count, recipients)
+
+
+def _keep_recipients(values: dict[str, Any]) -> None:
+    """Locks the recipients of the rows, so that they stay; SQLite has no other writer meanwhile."""
+    if connection.vendor != "postgresql":
+        return
+    ((kept, named),) = _rows(_KEEP_RECIPIENTS, values)
+    if kept < named:
+        raise DomainError("A coupon recipient was deleted at the same time; nothing was written.")
 
 
 def _counted(rule: CouponCodesPromotionRule, count: int) -> int:
@@ -319,6 +330,17 @@ _INSERT_RECIPIENTS = """
         WHERE known.organization_id = %(organization_id)s AND known.mode = %(mode)s
           AND known.email_norm = given.email_norm
     )
+"""
+
+_KEEP_RECIPIENTS = """
+    WITH named AS (SELECT DISTINCT email_norm FROM coupon_rows WHERE problem IS NULL AND email_norm IS NOT NULL),
+    kept AS (
+        SELECT recipient.email_norm FROM coupons_couponrecipient AS recipient
+        WHERE recipient.organization_id = %(organization_id)s AND recipient.mode = %(mode)s
+          AND recipient.email_norm IN (SELECT email_norm FROM named)
+        FOR KEY SHARE OF recipient
+    )
+    SELECT (SELECT count(DISTINCT email_norm) FROM kept), (SELECT count(*) FROM named)
 """
 
 _INSERT_COUPONS = """

@@ -1,11 +1,15 @@
 """Coupons, their rules and their promotions kept in step: counted, never orphaned, never public by accident.
 
-Every function runs inside `changes.atomic()`. The coupon rule, then the promotion, is what writers lock.
+Every function runs inside `changes.atomic()`. Writers lock coupons, then rules, then promotions in order of their key.
+A rule changes its promotion under the locks of both, so whoever holds its promotion's lock finds it where it stays.
 """
 
+from collections.abc import Collection
+
 from commerce import changes
-from commerce.errors import Forbidden, Locked
+from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import REMOVE, REPLACE
+from commerce.models import Organization
 from coupons.models import Coupon, CouponRecipient, normalise_email
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
@@ -14,25 +18,26 @@ from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
 def create_coupon(coupon: Coupon, by: changes.By) -> None:
     changes.create(coupon, by)
-    count_coupons(coupon.promotion_rule.promotion_id, 1)
+    _count_coupons(coupon.promotion_rule.promotion_id, 1)
 
 
 def update_coupon(coupon: Coupon, by: changes.By) -> None:
     """Saves the coupon; one that changed its rule is counted by its new promotion, and missed by the old one."""
-    former_rule = coupon.stored("promotion_rule_id")
-    changes.save(coupon, by)
-    if former_rule == coupon.promotion_rule_id:
+    former, new = coupon.stored("promotion_rule_id"), coupon.promotion_rule_id
+    if former == new:
+        changes.save(coupon, by)
         return
-    former = PromotionRule.objects.get(pk=former_rule).promotion_id
-    move_count(former, coupon.promotion_rule.promotion_id, 1, by)
+    promotions = _locked_promotions_of(former, new)
+    changes.save(coupon, by)
+    _move_count(promotions[former], promotions[new], 1, by)
 
 
 def delete_coupon(coupon: Coupon, by: changes.By) -> None:
     if coupon.usage_count:
         raise Locked("The coupon has been redeemed.")
-    promotion = _locked_promotion(coupon.promotion_rule.promotion_id)
+    (promotion,) = _locked_promotions_of(coupon.promotion_rule_id).values()
     changes.delete(coupon, by)
-    count_coupons(promotion.pk, -1)
+    _count_coupons(promotion.pk, -1)
     _disable_without_coupons(promotion, by)
 
 
@@ -43,9 +48,13 @@ def set_recipient_email(coupon: Coupon, email: str | None, by: changes.By) -> No
 
 def find_or_create_recipient(coupon: Coupon, email: str, by: changes.By) -> CouponRecipient:
     known = CouponRecipient.objects.owned_by(coupon.tenant).filter(email_norm=normalise_email(email))
-    recipient = known.select_for_update(no_key=True).order_by("pk").first()
-    if recipient is None:
-        recipient = CouponRecipient(organization_id=coupon.organization_id, mode=coupon.mode, email=email)
+    known = known.select_for_update(no_key=True).order_by("pk")
+    if recipient := known.first():
+        return recipient
+    # Whoever makes one takes turns, so that requests that meet make the same.
+    Organization.objects.select_for_update(no_key=True).get(pk=coupon.organization_id)
+    recipient = known.first() or CouponRecipient(organization_id=coupon.organization_id, mode=coupon.mode, email=email)
+    if recipient.pk is None:
         changes.create(recipient, by)
     return recipient
 
@@ -73,15 +82,18 @@ def adopt_coupons(rule: CouponCodesPromotionRule, coupons: list[Coupon], how: st
 
 def update_rule(rule: PromotionRule, by: changes.By) -> None:
     """Saves the rule; one that changed its promotion takes the count of its coupons along."""
-    former = rule.stored("promotion_id")
+    former, new = rule.stored("promotion_id"), rule.promotion_id
+    if former == new or rule.kind != CouponCodesPromotionRule.KIND:
+        changes.save(rule, by)
+        return
+    promotions = _locked_promotions({former, new})
     changes.save(rule, by)
-    if former != rule.promotion_id and rule.kind == CouponCodesPromotionRule.KIND:
-        held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule_id=rule.pk).count()
-        move_count(former, rule.promotion_id, held, by)
+    held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule_id=rule.pk).count()
+    _move_count(promotions[former], promotions[new], held, by)
 
 
 def delete_coupon_rule(rule: CouponCodesPromotionRule, by: changes.By) -> None:
-    promotion = _locked_promotion(rule.promotion_id)
+    (promotion,) = _locked_promotions({rule.promotion_id}).values()
     if Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule).exists():
         raise Locked("The rule has coupons.")
     changes.delete(rule, by)
@@ -116,21 +128,34 @@ def delete_promotion(promotion: Promotion, by: changes.By) -> None:
     changes.delete(promotion, by)
 
 
-def count_coupons(promotion_id: int, difference: int) -> None:
+def _count_coupons(promotion_id: int, difference: int) -> None:
     changes.count(Promotion.objects.filter(pk=promotion_id), coupons_count=difference)
 
 
-def move_count(former: int, promotion_id: int, coupons: int, by: changes.By) -> None:
-    """Both counters in order of their key, so that two movers never wait for each other."""
-    if former == promotion_id:
+def _move_count(former: Promotion, new: Promotion, coupons: int, by: changes.By) -> None:
+    if former == new:
         return
-    for key, difference in sorted([(former, -coupons), (promotion_id, coupons)]):
-        count_coupons(key, difference)
-    _disable_without_coupons(_locked_promotion(former), by)
+    _count_coupons(former.pk, -coupons)
+    _count_coupons(new.pk, coupons)
+    _disable_without_coupons(former, by)
 
 
-def _locked_promotion(key: int) -> Promotion:
-    return Promotion.objects.select_for_update().get(pk=key)
+def _locked_promotions_of(*rules: int) -> dict[int, Promotion]:
+    """The promotion of each rule, by the rule's key."""
+    homes = _homes(rules)
+    promotions = _locked_promotions(homes.values())
+    if _homes(rules) != homes:
+        raise NotUnique("A promotion rule changed its promotion at the same time; nothing was written.")
+    return {rule: promotions[home] for rule, home in homes.items()}
+
+
+def _homes(rules: Collection[int]) -> dict[int, int]:
+    return dict(PromotionRule.objects.filter(pk__in=rules).values_list("pk", "promotion_id"))
+
+
+def _locked_promotions(keys: Collection[int]) -> dict[int, Promotion]:
+    rows = Promotion.objects.filter(pk__in=keys).order_by("pk").select_for_update(no_key=True)
+    return {promotion.pk: promotion for promotion in rows}
 
 
 def _disable_without_coupons(promotion: Promotion, by: changes.By) -> None:

@@ -11,8 +11,10 @@ from django.conf import settings
 from django.db import OperationalError, connection
 
 _STEPS_BETWEEN_LOOKS = 20_000
+
+# What PostgreSQL and SQLite call it, whatever language they speak.
 _OUT_OF_TIME = ("57014", "SQLITE_INTERRUPT")
-"""What PostgreSQL and SQLite call it, whatever language they speak."""
+_IN_THE_WAY = ("40P01", "55P03", "SQLITE_BUSY")
 
 
 @contextmanager
@@ -31,5 +33,14 @@ def limited_time() -> Iterator[None]:
 
 
 def out_of_time(error: OperationalError) -> bool:
+    return _name(error) in _OUT_OF_TIME
+
+
+def in_the_way(error: OperationalError) -> bool:
+    """A deadlock was resolved against us, or whoever held the lock did not finish in time."""
+    return _name(error) in _IN_THE_WAY
+
+
+def _name(error: OperationalError) -> str | None:
     told = error.__cause__
-    return (getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None)) in _OUT_OF_TIME
+    return getattr(told, "sqlstate", None) or getattr(told, "sqlite_errorname", None)

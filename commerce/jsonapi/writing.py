@@ -1,6 +1,7 @@
 """From a checked document to a changed row: attributes through the serializer, targets through their own tenant."""
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -118,28 +119,32 @@ class Write:
         return False
 
     def _apply_relationships(self, row: Any, *, creating: bool) -> dict[str, list[Any]]:
-        """Sets the foreign keys of `row`; what is stored on the other side is returned, to be set after it."""
+        """Sets the foreign keys of `row`; what is stored on the other side is returned, to be set after it.
+
+        Targets are locked in the order of the declaration, whatever that of the document, so that writers meet in one.
+        """
+        relations = self.resource.relations
+        self.problems += [_not_allowed("relationships", name) for name in self.linkages if name not in relations]
         members: dict[str, list[Any]] = {}
-        for name, linkage in self.linkages.items():
-            relation = self.resource.relations.get(name)
-            if relation is None:
-                self.problems.append(_not_allowed("relationships", name))
-                continue
-            if problem := _misfit(relation, linkage):
-                self.problems.append(problem)
-                continue
-            pointer = pointer_to("relationships", name, "data")
-            targets, problems = targets_of(relation, linkage, self.resource, self.tenant, pointer)
-            self.problems += problems
-            if relation.inverse:
-                members[name] = targets
-            elif not problems:
-                setattr(row, name, targets[0] if targets else None)
-        for name, relation in self.resource.relations.items():
+        for name, relation in relations.items():
             given = name in self.linkages
             if relation.required and (self.linkages[name] is None if given else creating):
                 self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
+            elif given:
+                self._apply(relation, self.linkages[name], row, members)
         return members
+
+    def _apply(self, relation: Rel, linkage: Linkage, row: Any, members: dict[str, list[Any]]) -> None:
+        if problem := _misfit(relation, linkage):
+            self.problems.append(problem)
+            return
+        pointer = pointer_to("relationships", relation.name, "data")
+        targets, problems = targets_of(relation, linkage, self.resource, self.tenant, pointer)
+        self.problems += problems
+        if relation.inverse:
+            members[relation.name] = targets
+        elif not problems:
+            setattr(row, relation.name, targets[0] if targets else None)
 
     def _check_model(self, row: Any) -> None:
         """The model's own rules too, so that one answer names everything that is wrong."""
@@ -214,9 +219,9 @@ def writable_fields(resource: Resource) -> dict[str, Field]:
     """The serializer's fields, bound once: what they keep does not depend on a request."""
     serializer = resource.serializer_class()
     fields = {name: field for name, field in serializer.fields.items() if not field.read_only}
-    for name, field in resource.serializer_fields.items():
-        field.bind(name, serializer)
-        fields[name] = field
+    for name, declared in resource.serializer_fields.items():
+        fields[name] = deepcopy(declared)  # bound once only, and the first requests may come together
+        fields[name].bind(name, serializer)
     return fields
 
 

@@ -160,6 +160,16 @@ def test_the_same_code_may_stand_in_two_rules(rule: CouponCodesPromotionRule):
     assert Coupon.objects.filter(code="SUMMER-01").count() == 2
 
 
+def test_a_rule_that_gets_none_of_the_rows_is_not_recorded(rule: CouponCodesPromotionRule):
+    other = factories.coupon_rule(factories.percentage_promotion(rule.organization))
+    factories.coupon(rule, code="SUMMER-01")
+    before = last_version()
+    refusals, batch = load(rule, [*staged(rule, "SUMMER-01"), Row(9, "SUMMER-02", "SUMMER-02", other.pk)])
+    assert refusals == [Refusal(2, "SUMMER-01", "code has already been taken")]
+    assert batch.count == 1
+    assert [version.resource_id for version in versions_since(before)] == [other.pk]
+
+
 def test_a_row_refused_for_another_reason_takes_no_code(rule: CouponCodesPromotionRule):
     rows = [
         Row(2, "SUMMER-01", problem="expires_at is not an ISO 8601 instant"),
