@@ -24,10 +24,12 @@ class Api:
     `body` is a document, or bytes to be sent as they are. A path is one below /api/, or a whole link.
     """
 
+    client = Client()
+    """One for all, because starting the middleware takes longer than a request."""
+
     def __init__(self, application: Application | None) -> None:
         self.application = application
         self.token = token_of(application) if application else None
-        self._client = Client()
 
     def get(self, path: str, **headers: str | None) -> HttpResponse:
         return self.request("GET", path, **headers)
@@ -52,7 +54,7 @@ class Api:
         if content_type is not None:
             meta["CONTENT_TYPE"] = content_type
         url = path.removeprefix(HOST) if path.startswith(HOST) else f"/api/{path.removeprefix('/')}"
-        return self._client.generic(method, url, data, content_type or "", **meta)
+        return self.client.generic(method, url, data, content_type or "", **meta)
 
     # --- Shorthands ---------------------------------------------------------------------------------------------------
 

@@ -145,8 +145,7 @@ def field_problems(pointer: str, name: str, value: Any, cause: FieldValidationEr
     problems = []
     for detail in _flat(cause.detail):
         key, message = _SAID.get(detail.code, (detail.code, str(detail)))
-        count = getattr(said_by, detail.code, None)
-        limit = {} if count is None else {"count": _plain(count)}
+        limit = {"count": _plain(getattr(said_by, detail.code))} if "{count}" in message else {}
         problems.append(invalid(pointer, name, message.format(**limit), key, value=_short(value), **limit))
     return problems
 

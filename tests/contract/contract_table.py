@@ -1,0 +1,201 @@
+"""The public contract as this project serves it: names, types and flags, kept apart from the declarations they prove.
+
+Attribute: `name=type:flags`. Flags: c creatable, u updatable, r readable, f filterable, s sortable, ! required.
+Relationship: `name=kind:target:flags`, with - for one that cannot be included. Trigger: `name=type:flags`.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Attribute:
+    type: str
+    flags: str
+
+
+@dataclass(frozen=True)
+class Relationship:
+    many: bool
+    target: str
+    flags: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    actions: frozenset[str]
+    attributes: dict[str, Attribute]
+    relationships: dict[str, Relationship] = field(default_factory=dict)
+    triggers: dict[str, Attribute] = field(default_factory=dict)
+    scopes: frozenset[str] = frozenset()
+    path: str = ""
+    sti: bool = False
+    """Whether `type` can be filtered, sorted and asked for as a field; nothing renders it."""
+
+    def flagged(self, flag: str) -> list[str]:
+        return [name for name, attribute in self.attributes.items() if flag in attribute.flags]
+
+
+def entry(
+    actions: str, attributes: str, relationships: str = "", triggers: str = "", scopes: str = "", **options: object
+) -> Entry:
+    return Entry(
+        frozenset(actions.split()),
+        _attributes(f"{attributes} {COMMON}"),
+        {name: Relationship(kind == "many", target, flags) for name, kind, target, flags in _parts(relationships, 3)},
+        _attributes(triggers),
+        frozenset(scopes.split()),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def _attributes(text: str) -> dict[str, Attribute]:
+    return {name: Attribute(of_type, flags) for name, of_type, flags in _parts(text, 2)}
+
+
+def _parts(text: str, number: int) -> list[list[str]]:
+    pairs = [word.partition("=") for word in text.split()]
+    return [[name, *rest.split(":", number - 1)] for name, _, rest in pairs]
+
+
+COMMON = """
+    created_at=datetime:rfs updated_at=datetime:rfs
+    reference=string:curfs reference_origin=string:curfs metadata=object:curf
+"""
+STORED = "event_stores=many:event_stores:-"
+VERSIONED = f"versions=many:versions: {STORED}"
+EVERYTHING = "list retrieve create update destroy"
+TAGGABLE = "_add_tags=text:u _remove_tags=text:u"
+
+PROMOTION = """
+    name=string:curfs! currency_code=string:curfs exclusive=boolean:curfs priority=integer:curfs
+    starts_at=datetime:curfs! expires_at=datetime:curfs!
+    total_usage_limit=integer:curfs total_usage_count=integer:rfs total_usage_reached=boolean:rfs
+    active=boolean:r status=string:r weight=integer:r coupons_count=integer:r disabled_at=datetime:rfs
+"""
+PROMOTION_RELATIONSHIPS = f"""
+    promotion_rules=many:promotion_rules:f
+    order_amount_promotion_rule=one:order_amount_promotion_rules:cuf
+    coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
+    coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+"""
+PROMOTION_TRIGGERS = f"_disable=flag:cu _enable=flag:cu {TAGGABLE}"
+SCOPES = "active expired with_status"
+RULE_RELATIONSHIPS = f"promotion=one:promotions:cuf! {VERSIONED}"
+
+TABLE = {
+    "coupons": entry(
+        EVERYTHING,
+        """
+        code=string:curfs! customer_single_use=boolean:curfs usage_limit=integer:curfs usage_count=integer:rfs
+        recipient_email=string:cur expires_at=datetime:curfs
+        """,
+        f"""
+        promotion_rule=one:coupon_codes_promotion_rules:cuf! coupon_recipient=one:coupon_recipients:cufs
+        events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        TAGGABLE,
+    ),
+    "coupon_recipients": entry(
+        EVERYTHING,
+        "email=string:curfs! first_name=string:curf last_name=string:curf",
+        VERSIONED,
+    ),
+    "promotions": entry("list retrieve", PROMOTION, PROMOTION_RELATIONSHIPS, PROMOTION_TRIGGERS, SCOPES, sti=True),
+    "percentage_discount_promotions": entry(
+        EVERYTHING,
+        f"{PROMOTION} percentage=integer:cur!",
+        PROMOTION_RELATIONSHIPS,
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "fixed_amount_promotions": entry(
+        EVERYTHING,
+        f"{PROMOTION} fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r",
+        PROMOTION_RELATIONSHIPS,
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "promotion_rules": entry("list retrieve", "", RULE_RELATIONSHIPS, sti=True),
+    "coupon_codes_promotion_rules": entry(EVERYTHING, "", f"{RULE_RELATIONSHIPS} coupons=many:coupons:cuf", sti=True),
+    "order_amount_promotion_rules": entry(
+        EVERYTHING,
+        """
+        order_amount_cents=integer:cur order_amount_float=float:r formatted_order_amount=string:r
+        use_subtotal=boolean:cur
+        """,
+        RULE_RELATIONSHIPS,
+        sti=True,
+    ),
+    "tags": entry(EVERYTHING, "name=string:curfs!", STORED),
+    "events": entry("list retrieve update", "name=string:rfs", STORED, "_trigger=flag:u"),
+    # Clients also filter versions by event, and event_stores like versions; the contract's flags leave it out.
+    "versions": entry(
+        "list retrieve",
+        "resource_type=string:rf resource_id=string:rf event=string:rf changes=object:r who=object:r",
+        STORED,
+    ),
+    # Clients also list them, and cannot include them; the contract only retrieves.
+    "event_stores": entry(
+        "list retrieve",
+        "resource_type=string:rf resource_id=string:rf event=string:rf payload=object:r who=object:r",
+    ),
+    # Singletons cannot be listed, so what the contract marks filterable is of no use.
+    "organizations": entry(
+        "retrieve",
+        """
+        name=string:cur slug=string:r domain=string:r support_phone=string:cur support_email=string:cur
+        logo_url=string:cur favicon_url=string:cur primary_color=string:cur gtm_id=string:cur gtm_id_test=string:cur
+        config=object:r
+        api_auth_redirect=boolean:r api_rules_engine=boolean:r api_rules_engine_max_conditions_size=integer:r
+        api_rules_engine_max_rules_size=integer:r api_new_auth=boolean:r api_purge_single_resource=boolean:r
+        api_max_regex_length=integer:r addresses_avs_check=boolean:r addresses_phone_required=boolean:r
+        orders_sales_channel_guest_only=boolean:r orders_min_rebuild_shipments_lapse=float:r
+        orders_min_refresh_lapse=float:r orders_autorefresh_cutoff_test=integer:r
+        orders_autorefresh_cutoff_live=integer:r orders_number_editable_test=boolean:r
+        orders_number_editable_live=boolean:r orders_number_as_reference=boolean:r
+        orders_invalid_coupon_errors=boolean:r orders_invalid_gift_card_errors=boolean:r
+        orders_validate_shipping_stock=boolean:r bundles_max_items_count=integer:r
+        coupons_min_code_length=integer:r coupons_max_code_length=integer:r
+        gift_cards_exact_code_matching=boolean:r gift_cards_min_code_length=integer:r
+        gift_cards_max_code_length=integer:r cleanups_max_concurrent_count=integer:r
+        exports_max_concurrent_count=integer:r imports_max_concurrent_count=integer:r imports_purge_cache=boolean:r
+        imports_skip_errors=boolean:r inventory_models_max_stock_locations_cutoff=integer:r
+        promotions_max_concurrent_count=integer:r promotions_max_conditions_size=integer:r
+        promotions_max_rules_size=integer:r price_lists_max_conditions_size=integer:r
+        price_lists_max_rules_size=integer:r imports_trigger_webhooks=boolean:r discount_engines_enabled=boolean:r
+        discount_engines_errors=boolean:r tags_max_name_length=integer:r tags_max_allowed_number=integer:r
+        tax_calculators_errors=boolean:r external_promotions_errors=boolean:r external_prices_errors=boolean:r
+        """,
+        STORED,
+        path="organization",
+    ),
+    "applications": entry(
+        "retrieve",
+        """
+        name=string:cur kind=string:cur public_access=boolean:r redirect_uri=string:cur scopes=string:r
+        """,
+        path="application",
+    ),
+}
+_OF_PROMOTIONS = {
+    "market": "markets",
+    "sku_list": "sku_lists",
+    "attachments": "attachments",
+    "sku_list_promotion_rule": "sku_list_promotion_rules",
+    "custom_promotion_rule": "custom_promotion_rules",
+}
+LATER = {
+    "coupon_recipients": {"customer": "customers", "attachments": "attachments"},
+    "promotions": _OF_PROMOTIONS,
+    "percentage_discount_promotions": _OF_PROMOTIONS | {"skus": "skus"},
+    "fixed_amount_promotions": _OF_PROMOTIONS | {"skus": "skus"},
+    "events": {"webhooks": "webhooks", "last_event_callbacks": "event_callbacks"},
+}
+"""Relationships of the contract that wait for their target's type, by type."""
+
+LATER_SCOPES = {
+    scope: "skus" for scope in ("sku_code_eq", "sku_code_matches", "sku_code_start", "sku_code_end", "sku_code_in")
+}
+"""Scopes of promotions that wait for a type."""

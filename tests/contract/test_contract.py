@@ -1,0 +1,573 @@
+"""What every resource and relationship of the registry keeps to, generated over all of them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from commerce.api import registry
+from commerce.models import Organization
+from tests import factories
+from tests.client import Api, document, linkage, nothing_written, refused, statements, stored
+from tests.contract.contract_table import LATER, LATER_SCOPES, TABLE
+from tests.contract.world import World, world
+from tests.factories import NOW
+
+TYPES = sorted(TABLE)
+LISTED = [name for name in TYPES if "list" in TABLE[name].actions]
+CREATED = [name for name in TYPES if "create" in TABLE[name].actions]
+UPDATED = [name for name in TYPES if "update" in TABLE[name].actions]
+RELATIONS = [(name, relation) for name in TYPES for relation in TABLE[name].relationships]
+OF_CREATED = [(name, relation) for name, relation in RELATIONS if name in CREATED]
+WRITABLE = [(name, relation) for name, relation in OF_CREATED if "c" in TABLE[name].relationships[relation].flags]
+READ_ONLY = [pair for pair in OF_CREATED if pair not in WRITABLE]
+LEADING_NOWHERE = {(name, "event_stores") for name in ("events", "versions", "organizations")}
+"""Relationships of what is not itself told in versions."""
+
+SAMPLES: dict[str, tuple[Any, Any]] = {
+    "code": ("SUMMER-2026", "WINTER-2026"),
+    "customer_single_use": (True, False),
+    "usage_limit": (5, 6),
+    "recipient_email": ("ada@example.com", "bob@example.com"),
+    "email": ("ada@example.com", "bob@example.com"),
+    "first_name": ("Ada", "Bob"),
+    "last_name": ("Lovelace", "Dylan"),
+    "name": ("summer", "winter"),
+    "currency_code": ("EUR", "USD"),
+    "exclusive": (True, False),
+    "priority": (1, 2),
+    "starts_at": ("2026-01-01T00:00:00.000Z", "2026-02-01T00:00:00.000Z"),
+    "expires_at": ("2027-01-01T00:00:00.000Z", "2027-02-01T00:00:00.000Z"),
+    "total_usage_limit": (5, 6),
+    "percentage": (10, 20),
+    "fixed_amount_cents": (1000, 2000),
+    "order_amount_cents": (1000, 2000),
+    "use_subtotal": (True, False),
+    "reference": ("first", "second"),
+    "reference_origin": ("erp", "shop"),
+    "metadata": ({"a": 1}, {"b": [2]}),
+}
+"""What each attribute is created with, and updated to."""
+
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+IS_OF_TYPE: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "float": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "datetime": lambda value: isinstance(value, str) and INSTANT.fullmatch(value) is not None,
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+@pytest.fixture
+def here(api: Api, acme: Organization) -> World:
+    return world(acme, api.application)
+
+
+def shown(api: Api, here: World, name: str) -> dict[str, Any]:
+    """The row of a type as it answers, which for an umbrella is its concrete type."""
+    return api.data(here.path(name))
+
+
+# --- Names ---------------------------------------------------------------------------------------
+
+
+def test_the_registry_and_the_table_name_the_same_types():
+    assert sorted(resource.type for resource in registry) == TYPES
+    assert {resource.type: resource.path for resource in registry} == {name: TABLE[name].path or name for name in TYPES}
+
+
+def test_what_waits_for_a_later_type_waits_no_longer_than_for_the_type():
+    targets = {target for relations in LATER.values() for target in relations.values()} | set(LATER_SCOPES.values())
+    assert targets.isdisjoint(resource.type for resource in registry)
+    for name, relations in LATER.items():
+        assert relations.keys().isdisjoint(registry[name].relations), name
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_readable_attributes_are_shown_in_their_types(api: Api, here: World, name: str):
+    resource = shown(api, here, name)
+    table = TABLE[resource["type"]].attributes
+    assert sorted(resource["attributes"]) == sorted(table)
+    for attribute, value in resource["attributes"].items():
+        assert value is None or IS_OF_TYPE[table[attribute].type](value), (attribute, value)
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_no_attribute_of_the_world_is_empty(api: Api, here: World, name: str):
+    attributes = shown(api, here, name)["attributes"]
+    assert [attribute for attribute, value in attributes.items() if value in (None, "", {})] == []
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_relationships_are_shown_and_their_links_answer(api: Api, here: World, name: str):
+    resource = shown(api, here, name)
+    assert api.data(resource["links"]["self"]) == resource
+    relationships = resource.get("relationships", {})
+    assert sorted(relationships) == sorted(TABLE[resource["type"]].relationships)
+    for relation, served in relationships.items():
+        related, linked = api.data(served["links"]["related"]), api.data(served["links"]["self"])
+        many = TABLE[resource["type"]].relationships[relation].many
+        assert isinstance(related, list) == isinstance(linked, list) == many, relation
+        assert identifiers(related) == identifiers(linked), relation
+        assert bool(related) != ((name, relation) in LEADING_NOWHERE), relation
+
+
+def identifiers(data: Any) -> list[dict[str, str]]:
+    resources = data if isinstance(data, list) else [data]
+    return [{"type": resource["type"], "id": resource["id"]} for resource in resources]
+
+
+# --- Actions -------------------------------------------------------------------------------------
+
+METHODS = {
+    ("collection", "GET"): "list",
+    ("collection", "POST"): "create",
+    ("member", "GET"): "retrieve",
+    ("member", "PATCH"): "update",
+    ("member", "DELETE"): "destroy",
+}
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_actions_the_contract_has_not_are_405(api: Api, here: World, name: str):
+    for (shape, method), action in METHODS.items():
+        if action in TABLE[name].actions or (shape == "collection" and registry[name].singleton):
+            continue
+        path = here.path(name) if shape == "member" else name
+        with nothing_written():
+            answer = api.request(method, path, document(name, {"reference": "changed"}, here.id(name)))
+        assert refused(answer) == (405, "METHOD_NOT_ALLOWED", None), action
+        assert method not in answer.headers["Allow"].split(", ")
+
+
+@pytest.mark.parametrize("name", sorted(set(TYPES) - set(UPDATED)))
+def test_relationships_of_what_cannot_be_updated_are_405(api: Api, here: World, name: str):
+    for relation in TABLE[name].relationships:
+        for method in ("PATCH", "POST", "DELETE"):
+            with nothing_written():
+                answer = api.request(method, f"{here.path(name)}/relationships/{relation}", {"data": []})
+            assert refused(answer) == (405, "METHOD_NOT_ALLOWED", None), (relation, method)
+
+
+# --- Writing attributes --------------------------------------------------------------------------
+
+
+def target_for(relation: str, acme: Organization) -> Any:
+    """Something the relationship of a new row may hold."""
+    promotion = factories.fixed_amount_promotion(acme)
+    made: dict[str, Callable[[], Any]] = {
+        "promotion": lambda: promotion,
+        "promotion_rule": lambda: factories.coupon_rule(promotion),
+        "coupon_codes_promotion_rule": lambda: factories.coupon_rule(promotion),
+        "order_amount_promotion_rule": lambda: factories.order_amount_rule(promotion),
+        "coupons": lambda: _coupons(factories.coupon_rule(promotion)),
+        "coupon_recipient": lambda: factories.recipient(acme),
+        "tags": lambda: [factories.tag(acme) for _ in range(2)],
+    }
+    return made[relation]()
+
+
+def _coupons(rule: Any) -> list[Any]:
+    return [factories.coupon(rule) for _ in range(2)]
+
+
+def new(api: Api, acme: Organization, name: str, **relationships: Any) -> dict[str, Any]:
+    """What a POST of everything the contract lets be created answers with."""
+    attributes = {attribute: SAMPLES[attribute][0] for attribute in TABLE[name].flagged("c")}
+    if "coupon_recipient" in relationships:
+        del attributes["recipient_email"]
+    for relation, facts in TABLE[name].relationships.items():
+        if "!" in facts.flags and relation not in relationships:
+            relationships[relation] = target_for(relation, acme)
+    answer = api.create(name, attributes, **relationships)
+    assert answer.status_code == 201, answer.content
+    return answer.json()["data"]
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_creatable_attributes_are_taken_at_creation(api: Api, acme: Organization, here: World, name: str):
+    written = new(api, acme, name)["attributes"]
+    expected = {attribute: SAMPLES[attribute][0] for attribute in TABLE[name].flagged("c")}
+    assert {attribute: written[attribute] for attribute in expected} == expected
+
+
+@pytest.mark.parametrize("name", UPDATED)
+def test_updatable_attributes_are_taken_by_an_update(api: Api, acme: Organization, here: World, name: str):
+    public_id = new(api, acme, name)["id"] if name in CREATED else here.id(name)
+    for attribute in TABLE[name].flagged("u"):
+        value = SAMPLES[attribute][1]
+        answer = api.patch(f"{name}/{public_id}", document(name, {attribute: value}, public_id))
+        assert answer.status_code == 200, answer.content
+        assert answer.json()["data"]["attributes"][attribute] == value, attribute
+        assert api.data(f"{name}/{public_id}")["attributes"][attribute] == value, attribute
+
+
+def not_allowed(attribute: str) -> tuple[int, str, Any]:
+    return (400, "PARAM_NOT_ALLOWED", {"pointer": f"/data/attributes/{attribute}"})
+
+
+@pytest.mark.parametrize("name", UPDATED)
+def test_other_attributes_are_refused_and_written_nowhere(api: Api, here: World, name: str):
+    settable = {flag: {*TABLE[name].flagged(flag)} for flag in "cu"}
+    with nothing_written():
+        for attribute in {"id", "type", "revision", "organization_id", "mode", *TABLE[name].attributes}:
+            body = document(name, {"reference": "changed", attribute: 1}, here.id(name))
+            if attribute not in settable["u"]:
+                assert refused(api.patch(here.path(name), body)) == not_allowed(attribute)
+            if attribute not in settable["c"] and name in CREATED:
+                wanted = {required: SAMPLES[required][0] for required in settable["c"]} | {attribute: 1}
+                answer = api.create(name, wanted)
+                assert not_allowed(attribute) in [
+                    (int(each["status"]), each["code"], each["source"]) for each in answer.json()["errors"]
+                ]
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_required_attributes_are_required(api: Api, acme: Organization, here: World, name: str):
+    required = TABLE[name].flagged("!")
+    relations = [relation for relation, facts in TABLE[name].relationships.items() if "!" in facts.flags]
+    with nothing_written():
+        absent = api.create(name)
+    told = {each["source"]["pointer"]: each["meta"]["error"] for each in absent.json().get("errors", [])}
+    pointers = [
+        *(f"/data/attributes/{attribute}" for attribute in required),
+        *(f"/data/relationships/{relation}" for relation in relations),
+    ]
+    # A fixed amount is nothing without the currency it is in.
+    extra = ["/data/attributes/currency_code"] if name == "fixed_amount_promotions" else []
+    assert told == dict.fromkeys([*pointers, *extra], "blank") if pointers else absent.status_code == 201
+    public_id = new(api, acme, name)["id"]
+    for attribute in required:
+        with nothing_written():
+            answer = api.patch(f"{name}/{public_id}", document(name, {attribute: None}, public_id))
+        assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"/data/attributes/{attribute}"})
+
+
+# --- Triggers ------------------------------------------------------------------------------------
+
+FIRED = {"flag": (True, "1", 1, "true"), "text": ("summer",)}
+IDLE = (False, None, "", "false", "0", 0)
+
+
+@pytest.mark.parametrize("name", UPDATED)
+def test_triggers_are_taken_where_the_contract_takes_them(api: Api, acme: Organization, here: World, name: str):
+    for trigger, facts in TABLE[name].triggers.items():
+        for value in (*FIRED[facts.type], *IDLE):
+            answer = api.patch(here.path(name), document(name, {trigger: value}, here.id(name)))
+            assert answer.status_code == 200, (trigger, value, answer.content)
+            assert trigger not in answer.json()["data"]["attributes"]
+
+
+@pytest.mark.parametrize("name", CREATED)
+def test_triggers_are_taken_at_creation_where_the_contract_does(api: Api, acme: Organization, here: World, name: str):
+    attributes = {attribute: SAMPLES[attribute][0] for attribute in TABLE[name].flagged("c")}
+    for number, (trigger, facts) in enumerate(TABLE[name].triggers.items()):
+        named = {**attributes, "code": f"SUMMER-{number}"} if name == "coupons" else attributes
+        relationships = {"promotion_rule": here.rows["coupon_codes_promotion_rules"]} if name == "coupons" else {}
+        before = stored()
+        answer = api.create(name, named | {trigger: FIRED[facts.type][0]}, **relationships)
+        if "c" in facts.flags:
+            assert answer.status_code == 201, answer.content
+        else:
+            assert refused(answer) == not_allowed(trigger)
+            assert stored() == before
+
+
+@pytest.mark.parametrize("name", UPDATED)
+def test_a_trigger_that_does_not_fire_writes_nothing(api: Api, here: World, name: str):
+    with nothing_written():
+        for trigger in TABLE[name].triggers:
+            for value in IDLE:
+                assert api.patch(here.path(name), document(name, {trigger: value}, here.id(name))).status_code == 200
+
+
+@pytest.mark.parametrize("name", UPDATED)
+def test_a_trigger_of_a_wrong_type_is_422(api: Api, here: World, name: str):
+    for trigger in TABLE[name].triggers:
+        for value in (5, [], {}, ["x"], 1.5):
+            with nothing_written():
+                answer = api.patch(here.path(name), document(name, {trigger: value}, here.id(name)))
+            assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"/data/attributes/{trigger}"}), value
+
+
+# --- Writing relationships -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "relation"), WRITABLE)
+def test_relationships_are_set_where_the_contract_says_so(
+    api: Api, acme: Organization, here: World, name: str, relation: str
+):
+    by_post, by_patch, by_relationship = (target_for(relation, acme) for _ in range(3))
+    path = f"{name}/{new(api, acme, name, **{relation: by_post})['id']}"
+    assert held(api, path, relation) == linkage(by_post)
+
+    public_id = new(api, acme, name)["id"]
+    answer = api.patch(f"{name}/{public_id}", document(name, {}, public_id, **{relation: by_patch}))
+    assert answer.status_code == 200, answer.content
+    assert held(api, f"{name}/{public_id}", relation) == linkage(by_patch)
+
+    path = f"{name}/{new(api, acme, name)['id']}"
+    answer = api.patch(f"{path}/relationships/{relation}", {"data": linkage(by_relationship)})
+    assert answer.status_code == 204, answer.content
+    assert held(api, path, relation) == linkage(by_relationship)
+
+
+def held(api: Api, path: str, relation: str) -> Any:
+    return api.data(f"{path}/relationships/{relation}")
+
+
+@pytest.mark.parametrize(("name", "relation"), READ_ONLY)
+def test_other_relationships_are_refused_and_written_nowhere(api: Api, here: World, name: str, relation: str):
+    current = held(api, here.path(name), relation)
+    pointer = {"pointer": f"/data/relationships/{relation}"}
+    with nothing_written():
+        created = api.create(name, {}, **{relation: current})
+        assert (403, pointer) in [(int(each["status"]), each["source"]) for each in created.json()["errors"]]
+        updated = api.patch(here.path(name), document(name, {}, here.id(name), **{relation: current}))
+        assert refused(updated) == (403, "FORBIDDEN", pointer)
+        for method in ("PATCH", "POST", "DELETE"):
+            answer = api.request(method, f"{here.path(name)}/relationships/{relation}", {"data": current})
+            assert refused(answer)[:2] == (403, "FORBIDDEN")
+
+
+# --- Filters and sorting -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_filterable_attributes_find_the_row_and_their_contrary_does_not(api: Api, here: World, name: str):
+    row = shown(api, here, name)
+    values = {"id": row["id"], **row["attributes"], **({"type": row["type"]} if TABLE[name].sti else {})}
+    only = f"filter[q][id_eq]={row['id']}"
+    for attribute in ["id", *TABLE[name].flagged("f"), *(["type"] if TABLE[name].sti else [])]:
+        for condition, expected in conditions(attribute, values[attribute]):
+            assert api.ids(f"{name}?filter[q]{condition}&{only}") == ([row["id"]] if expected else []), condition
+
+
+def conditions(attribute: str, value: Any) -> list[tuple[str, bool]]:
+    """Filters on a value, and whether they find it."""
+    if attribute == "metadata":
+        return [('[metadata_jcont]={"number":1}', True), ('[metadata_jcont]={"number":2}', False)]
+    text = str(value).lower() if isinstance(value, bool) else value
+    found = [f"[{attribute}_eq]={text}", f"[{attribute}_null]=false", f"[{attribute}_in]={text}"]
+    return [
+        (f"[{attribute}_not_eq]={text}", False),
+        (f"[{attribute}_null]=1", False),
+        *((each, True) for each in found),
+    ]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_other_attributes_cannot_be_filtered_by(api: Api, here: World, name: str):
+    table = TABLE[name]
+    for attribute in {*table.attributes, "revision", "organization_id", "mode", "batch", "kind"} - set(
+        table.flagged("f")
+    ):
+        for key in (f"{attribute}_eq", f"{attribute}_null", f"id_or_{attribute}_eq"):
+            answer = api.get(f"{name}?filter[q][{key}]=1")
+            assert refused(answer) == (400, "FILTER_NOT_ALLOWED", {"parameter": f"filter[q][{key}]"})
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_relationships_can_be_filtered_through_where_the_contract_says_so(api: Api, here: World, name: str):
+    only = f"filter[q][id_eq]={here.id(name)}"
+    for relation, facts in TABLE[name].relationships.items():
+        if "f" in facts.flags:
+            target = one_held(api, here, name, relation)
+            assert api.ids(f"{name}?filter[q][{relation}_id_eq]={target}&{only}") == [here.id(name)], relation
+            assert api.ids(f"{name}?filter[q][{relation}_id_not_eq]={target}&{only}") == [], relation
+        else:
+            answer = api.get(f"{name}?filter[q][{relation}_id_eq]={here.id('tags')}")
+            assert refused(answer)[:2] == (400, "FILTER_NOT_ALLOWED"), relation
+
+
+def one_held(api: Api, here: World, name: str, relation: str) -> str:
+    """The id of a target that a row of the world has."""
+    return identifiers(held(api, here.path(name), relation))[0]["id"]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_sortable_attributes_sort_both_ways(
+    api: Api, acme: Organization, here: World, name: str, travel: Callable[[datetime], None]
+):
+    travel(NOW + timedelta(hours=1))
+    assert api.patch(here.path("tags"), document("tags", {"reference": None}, here.id("tags"))).status_code == 200
+    world(acme, api.application, number=2)
+    for attribute in [*TABLE[name].flagged("s"), *(["type"] if TABLE[name].sti else [])]:
+        upwards = column(api, name, attribute)
+        assert upwards == sorted(upwards, key=lambda value: (value is None, value)), attribute
+        assert column(api, name, f"-{attribute}") == upwards[::-1], attribute
+
+
+def column(api: Api, name: str, criterion: str) -> list[Any]:
+    """The values of an attribute in the order of all rows."""
+    pages = [api.data(f"{name}?sort={criterion}&page[size]=25&page[number]={number}") for number in (1, 2)]
+    attribute = criterion.removeprefix("-")
+    return [({"type": row["type"]} | row["attributes"])[attribute] for page in pages for row in page]
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_other_names_cannot_be_sorted_by(api: Api, here: World, name: str):
+    table = TABLE[name]
+    names = {*table.attributes, *table.relationships, "revision", "kind"} - set(table.flagged("s"))
+    through = {f"{relation}.id" for relation, facts in table.relationships.items() if "s" not in facts.flags}
+    for criterion in names | through:
+        answer = api.get(f"{name}?sort={criterion}")
+        assert refused(answer) == (400, "INVALID_SORT_CRITERIA", {"parameter": "sort"})
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_scopes_are_those_of_the_contract(api: Api, here: World, name: str):
+    answers = {"active": "true", "expired": "false", "with_status": "disabled"}
+    for scope in (*answers, *LATER_SCOPES):
+        answer = api.get(f"{name}?filter[q][{scope}]={answers.get(scope, 'x')}")
+        if scope in TABLE[name].scopes:
+            assert answer.status_code == 200, scope
+            assert refused(api.get(f"{name}?filter[q][{scope}]=perhaps"))[:2] == (400, "INVALID_FILTER_VALUE")
+        else:
+            assert refused(answer)[:2] == (400, "FILTER_NOT_ALLOWED"), scope
+
+
+# --- Includes and statements ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "relation"), RELATIONS)
+def test_relationships_are_included_where_the_contract_says_so(api: Api, here: World, name: str, relation: str):
+    answer = api.get(f"{here.path(name)}?include={relation}")
+    if "-" in TABLE[name].relationships[relation].flags:
+        assert refused(answer) == (400, "INVALID_INCLUDE", {"parameter": "include"})
+        return
+    body = answer.json()
+    linked = body["data"]["relationships"][relation]["data"]
+    linked = linked if isinstance(linked, list) else [linked]
+    assert linked == [{"type": each["type"], "id": each["id"]} for each in body["included"]]
+    assert linked
+    assert body["included"] == [api.data(each["links"]["self"]) for each in body["included"]]
+
+
+def included(name: str) -> list[str]:
+    """Every path of one step, and every one of two that leads on from it."""
+    paths = []
+    for relation, facts in TABLE[name].relationships.items():
+        if "-" not in facts.flags:
+            further = TABLE[facts.target].relationships.items()
+            paths += [relation, *(f"{relation}.{second}" for second, more in further if "-" not in more.flags)]
+    return paths
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_reads_take_a_fixed_number_of_statements_however_many_rows(
+    api: Api, acme: Organization, here: World, name: str
+):
+    world(acme, api.application)
+    expected = counted(name, here)
+    assert {path: statements(api, path) for path in expected} == expected
+    for _ in range(18):
+        world(acme, api.application)
+    assert {path: statements(api, path) for path in expected} == expected
+
+
+def counted(name: str, here: World) -> dict[str, int]:
+    """Paths to read -> how many statements each may take."""
+    own = here.path(name)
+    expected = {own: 1}
+    for relation, facts in TABLE[name].relationships.items():
+        expected[f"{own}/{relation}"] = expected[f"{own}/relationships/{relation}"] = 3 if facts.many else 2
+    if name in LISTED:
+        expected[f"{name}?page[size]=25"] = 2
+    for path in included(name):
+        expected[f"{own}?include={path}"] = 1 + len(path.split("."))
+        if name in LISTED:
+            expected[f"{name}?page[size]=25&include={path}"] = 2 + len(path.split("."))
+    return expected
+
+
+# --- Tenants -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """A client of another tenant, with a world of its own."""
+
+    api: Api
+    world: World
+
+
+@pytest.fixture(params=["other organization", "other mode"])
+def stranger(request: Any, api: Api, acme: Organization) -> Stranger:
+    owner = acme if request.param == "other mode" else factories.organization(slug="umbrella")
+    mode = "live" if request.param == "other mode" else "test"
+    application = factories.application(owner, mode=mode)
+    return Stranger(Api(application), world(owner, application, mode))
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_another_tenants_rows_are_not_there(here: World, stranger: Stranger, name: str):
+    own = stranger.world
+    path = here.path(name)
+    bodies = {"PATCH": document(name, {"reference": "stolen"}, here.id(name)), "DELETE": None}
+    with nothing_written():
+        assert stranger.api.get(path).status_code == 404
+        for relation in TABLE[name].relationships:
+            assert stranger.api.get(f"{path}/{relation}").status_code == 404
+            assert stranger.api.get(f"{path}/relationships/{relation}").status_code == 404
+            if name in UPDATED:
+                for method in ("PATCH", "POST", "DELETE"):
+                    data = {"data": held(stranger.api, own.path(name), relation)}
+                    answer = stranger.api.request(method, f"{path}/relationships/{relation}", data)
+                    assert answer.status_code in (403, 404)
+        for method, action in (("PATCH", "update"), ("DELETE", "destroy")):
+            if action in TABLE[name].actions:
+                assert stranger.api.request(method, path, bodies[method]).status_code == 404
+
+
+@pytest.mark.parametrize("name", LISTED)
+def test_lists_filters_and_includes_stay_within_the_tenant(api: Api, here: World, stranger: Stranger, name: str):
+    mine = visible(api, name)
+    theirs = visible(stranger.api, name)
+    assert mine
+    assert theirs
+    assert mine.isdisjoint(theirs)
+    assert stranger.api.ids(f"{name}?filter[q][id_eq]={here.id(name)}") == []
+    assert stranger.api.ids(f"{name}?filter[q][id_in]={here.id(name)},{stranger.world.id(name)}") == [
+        stranger.world.id(name)
+    ]
+    for relation, facts in TABLE[name].relationships.items():
+        if "f" in facts.flags:
+            target = one_held(api, here, name, relation)
+            assert stranger.api.ids(f"{name}?filter[q][{relation}_id_eq]={target}") == []
+
+
+def visible(api: Api, name: str) -> set[tuple[str, str]]:
+    """Everything a client sees in the list of a type, whatever it includes."""
+    includes = ",".join(path for path in included(name))
+    body = api.get(f"{name}?page[size]=25&include={includes}").json()
+    return {(each["type"], each["id"]) for each in (*body["data"], *body["included"])}
+
+
+@pytest.mark.parametrize(("name", "relation"), WRITABLE)
+def test_another_tenants_rows_are_no_targets(api: Api, here: World, stranger: Stranger, name: str, relation: str):
+    facts = TABLE[name].relationships[relation]
+    foreign = stranger.world.identifier(facts.target)
+    target = [foreign] if facts.many else foreign
+    where = f"/data/relationships/{relation}/data" + ("/0" if facts.many else "")
+    with nothing_written():
+        answer = api.patch(here.path(name), document(name, {"reference": "x"}, here.id(name), **{relation: target}))
+        assert refused(answer) == (404, "RECORD_NOT_FOUND", {"pointer": where})
+        attributes = {attribute: SAMPLES[attribute][0] for attribute in TABLE[name].flagged("c")}
+        answer = api.create(name, attributes, **{relation: target})
+        assert {"pointer": where} in [each["source"] for each in answer.json()["errors"] if each["status"] == "404"]
+        methods = ("PATCH", "POST") if facts.many else ("PATCH",)
+        for method in methods:
+            answer = api.request(method, f"{here.path(name)}/relationships/{relation}", {"data": target})
+            assert refused(answer) == (404, "RECORD_NOT_FOUND", {"pointer": "/data/0" if facts.many else "/data"})
+
+
+@pytest.mark.parametrize("name", ["organizations", "applications"])
+def test_a_singleton_is_the_callers_own(api: Api, here: World, stranger: Stranger, name: str):
+    assert api.data(here.path(name))["id"] == here.id(name)
+    assert stranger.api.data(here.path(name))["id"] == stranger.world.id(name)
