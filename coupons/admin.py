@@ -105,7 +105,7 @@ class CouponAdmin(FoundByPrefix):
     autocomplete_fields = ("promotion_rule", "coupon_recipient")
     list_display = ("code", "promotion", "tenant", "uses", "coupon_recipient", "expires_at", "created_at")
     list_filter = (TenantFilter, ExpiryFilter, "created_at")
-    list_select_related = ("organization", "promotion_rule__promotion", "coupon_recipient")
+    related = ("organization", "promotion_rule__promotion", "coupon_recipient")
     sortable_by = ()
     fields = ("promotion_rule", "code", "usage_limit", "customer_single_use", "expires_at", "coupon_recipient")
     actions = ("export_selected",)
@@ -125,7 +125,7 @@ class CouponAdmin(FoundByPrefix):
 
     @admin.action(description="Export selected as CSV", permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Coupon]) -> HttpResponseBase:
-        content = bulk.export_rows(queryset.order_by("pk"))
+        content = bulk.export_rows(queryset.order_by("pk").prefetch_related(None))
         disposition = {"Content-Disposition": 'attachment; filename="coupons.csv"'}
         return StreamingHttpResponse(content, content_type="text/csv; charset=utf-8", headers=disposition)
 

@@ -134,7 +134,7 @@ class PromotionRuleAdmin(OwnedAdmin):
     tenant_from = "promotion"
     autocomplete_fields = ("promotion",)
     list_filter = (TenantFilter,)
-    list_select_related = ("organization", "promotion")
+    related = ("organization", "promotion")
     search_fields = ("promotion__name",)
     fields: ClassVar[Any] = ("promotion",)
 

@@ -197,11 +197,15 @@ def test_what_may_not_be_deleted_says_why(acme: Organization) -> None:
 def test_actions_write_a_thousand_rows_at_most(acme: Organization) -> None:
     CouponRecipient.objects.bulk_create(
         CouponRecipient(
-            organization=acme, mode="test", email=f"a{n}@example.com", email_norm=f"a{n}@example.com",
-            created_at=factories.NOW, updated_at=factories.NOW,
+            organization=acme,
+            mode="test",
+            email=f"a{n}@example.com",
+            email_norm=f"a{n}@example.com",
+            created_at=factories.NOW,
+            updated_at=factories.NOW,
         )
         for n in range(1001)
-    )  # fmt: skip
+    )
 
     answer = act(
         superuser(), RECIPIENTS, "delete_selected", CouponRecipient.objects.first(), select_across="1", post="yes"
