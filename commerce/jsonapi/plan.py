@@ -4,7 +4,6 @@ A plan knows the columns to select, the converter of each, and the text of the l
 primary rows and one for each included path, whatever their number.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,17 +12,18 @@ from typing import Any
 
 import orjson
 from django.db import connection, models
-from django.db.models.expressions import Col
 
 from commerce import clock
 from commerce.jsonapi.errors import error
+from commerce.jsonapi.prepared import Parameter, Row, Statement, like
 from commerce.jsonapi.query import Fieldsets, IncludeTree, Query
 from commerce.jsonapi.resource import NOW, Rel, Resource
 
 MOST_INCLUDED = 10_000
 """Rows one included path may bring; beyond it the related list is there to be paged."""
 
-Row = Sequence[Any]
+Path = tuple[Resource, Rel]
+"""A resource and one of its relationships."""
 _HERE = "\x00"
 """Stands for a resource's own URL in the text of its links."""
 
@@ -39,8 +39,10 @@ class Context:
 
 
 class Plan:
-    def __init__(self, resource: Resource, fields: Fieldsets, include: IncludeTree, trailing: str = "") -> None:
-        self.resource = resource
+    """`via` is the inverse relationship that leads here, if one does, with the resource of the parents."""
+
+    def __init__(self, resource: Resource, fields: Fieldsets, include: IncludeTree, via: Path | None = None) -> None:
+        self.resource, self.via = resource, via
         self.variants = {
             kind: Plan(resource.registry[name], _inherited(fields, name, resource.type), include)
             for kind, name in resource.variants.items()
@@ -51,15 +53,21 @@ class Plan:
             relation for relation in resource.relations.values() if shown is None or relation.name in shown
         ]
         self.includes = {
-            relation.name: Plan(resource.target(relation), fields, include[relation.name], relation.inverse)
+            relation.name: Plan(
+                resource.target(relation),
+                fields,
+                include[relation.name],
+                (resource, relation) if relation.inverse else None,
+            )
             for relation in self.relations
             if relation.name in include
         }
+        trailing = via[1].inverse if via else ""
         self.paths = self._paths(trailing)
         self.index = {path: position for position, path in enumerate(self.paths)}
         self.trailing = self.index[trailing] if trailing else -1
         self._compile_writers()
-        self._singles: dict[str, tuple[str, tuple[Any, ...], Converters]] = {}
+        self._statements: dict[tuple[str, str], Statement] = {}
 
     # --- Compiling --------------------------------------------------------------------------------
 
@@ -129,29 +137,28 @@ class Plan:
     # --- Reading ----------------------------------------------------------------------------------
 
     def one(self, key: int, tenant: Any) -> Row | None:
-        """The row of a key, by a statement that is compiled once."""
-        if connection.vendor not in self._singles:
-            probe = self.resource.probe
-            rows = self.resource.rows(probe.tenant).filter(pk=probe.key)
-            self._singles[connection.vendor] = self._compiled(rows)
-        sql, probed, converters = self._singles[connection.vendor]
-        found = _execute(sql, self.resource.probe.filled(probed, tenant, key), converters)
-        return found[0] if found else None
+        """The row of this key; of a path, the first row of this parent."""
+        return next(iter(self._run("exact", key, tenant)), None)
 
-    def many(self, rows: models.QuerySet) -> list[Row]:
-        return _execute(*self._compiled(rows))
+    def among(self, keys: Iterable[int], tenant: Any) -> list[Row]:
+        """The rows of these keys; of a path, the rows of these parents."""
+        return self._run("among", list(keys), tenant)
 
-    def _compiled(self, rows: models.QuerySet) -> "tuple[str, tuple[Any, ...], Converters]":
-        compiler = rows.values_list(*self.paths).query.get_compiler(connection=connection)
-        sql, params = compiler.as_sql()
-        converters = compiler.get_converters([column[0] for column in compiler.select])
-        steps = []
-        for position, (functions, expression) in sorted(converters.items()):
-            if isinstance(expression, Col) and isinstance(expression.output_field, models.JSONField):
-                continue
-            steps.append((position, functions, expression))
-        loads = [self.index[path] for path in self.loads]
-        return sql, tuple(params), (steps, loads)
+    def _run(self, lookup: str, sought: Any, tenant: Any) -> list[Row]:
+        kind = (lookup, connection.vendor)
+        statement = self._statements.get(kind)
+        if statement is None:
+            statement = self._statements[kind] = self.statement(self._sought(lookup, like(tenant)))
+        return statement.run({**tenant._asdict(), "sought": sought})
+
+    def _sought(self, lookup: str, tenant: Any) -> models.QuerySet:
+        if self.via:
+            return related_rows(*self.via, lookup, Parameter("sought"), tenant).order_by("pk")[: MOST_INCLUDED + 1]
+        return self.resource.rows(tenant).filter((f"pk__{lookup}", Parameter("sought")))
+
+    def statement(self, rows: models.QuerySet, shape: str = "{}", more: Sequence[Parameter] = ()) -> Statement:
+        """What reads the columns of the plan from `rows`."""
+        return Statement(rows.values_list(*self.paths), shape, more, [self.index[path] for path in self.loads])
 
     # --- Writing ----------------------------------------------------------------------------------
 
@@ -197,9 +204,6 @@ class Plan:
             data = f'"data":{orjson.dumps(linkage[name]).decode()},' if name in linkage else ""
             parts.append(f'"{name}":{{{data}{links}}}')
         return "{" + ",".join(parts) + "}"
-
-
-Converters = tuple[list[tuple[int, list[Callable[..., Any]], Any]], list[int]]
 
 
 @dataclass(slots=True)
@@ -249,7 +253,7 @@ class Compound:
     def _forward(self, plan: Plan, relation: Rel, child: Plan, entries: "list[Entry]") -> list[Row]:
         position = plan.index[f"{relation.name}_id"]
         keys = {row[position] for row, _ in entries} - {None}
-        rows = child.many(child.resource.rows(self.context.tenant).filter(pk__in=keys)) if keys else []
+        rows = child.among(keys, self.context.tenant) if keys else []
         by_key = {row[0]: row for row in rows}
         for row, node in entries:
             target = by_key.get(row[position])
@@ -257,7 +261,7 @@ class Compound:
         return rows
 
     def _inverse(self, plan: Plan, relation: Rel, child: Plan, entries: "list[Entry]") -> list[Row]:
-        rows = self._children(plan, relation, child, [row[0] for row, _ in entries])
+        rows = self._children(relation, child, [row[0] for row, _ in entries])
         by_parent: dict[Any, list[Any]] = {}
         for row in rows:
             by_parent.setdefault(row[child.trailing], []).append(child.identifier(row))
@@ -266,11 +270,8 @@ class Compound:
             node.linkage[relation.name] = members if relation.many else next(iter(members), None)
         return rows
 
-    def _children(self, plan: Plan, relation: Rel, child: Plan, parents: list[Any]) -> list[Row]:
-        if not parents:
-            return []
-        rows = related_rows(plan.resource, relation, parents, self.context.tenant).order_by("pk")[: MOST_INCLUDED + 1]
-        found = child.many(rows)
+    def _children(self, relation: Rel, child: Plan, parents: list[Any]) -> list[Row]:
+        found = child.among(parents, self.context.tenant) if parents else []
         if len(found) > MOST_INCLUDED:
             raise error(
                 400,
@@ -284,9 +285,9 @@ class Compound:
 Entry = tuple[Row, Node]
 
 
-def plan_for(resource: Resource, query: Query) -> Plan:
+def plan_for(resource: Resource, query: Query, via: Path | None = None) -> Plan:
     """The plan of a resource for what a query asks to see, compiled on first use."""
-    return _cached_plan(resource, _Shape(query))
+    return _cached_plan(resource, _Shape(query), via)
 
 
 class _Shape:
@@ -305,38 +306,16 @@ class _Shape:
 
 
 @lru_cache(maxsize=1024)
-def _cached_plan(resource: Resource, shape: _Shape) -> Plan:
-    return Plan(resource, shape.query.fields, shape.query.include or {})
+def _cached_plan(resource: Resource, shape: _Shape, via: Path | None) -> Plan:
+    return Plan(resource, shape.query.fields, shape.query.include or {}, via)
 
 
-def related_rows(resource: Resource, relation: Rel, parents: Iterable[Any], tenant: Any) -> models.QuerySet:
-    """The rows at the other side of an inverse relationship of `parents`, given by key."""
-    rows = resource.target(relation).rows(tenant).filter(**{f"{relation.inverse}__in": list(parents)})
+def related_rows(resource: Resource, relation: Rel, lookup: str, parents: Any, tenant: Any) -> models.QuerySet:
+    """The rows at the other side of an inverse relationship; `lookup` compares their parents' keys with `parents`."""
+    rows = resource.target(relation).rows(tenant).filter((f"{relation.inverse}__{lookup}", parents))
     return rows.filter(resource_type__in=resource.types) if relation.typed else rows
 
 
 def _inherited(fields: Fieldsets, name: str, umbrella: str) -> Fieldsets:
     """A concrete type takes the fieldset of its umbrella when it has none of its own."""
     return {**fields, name: fields[umbrella]} if umbrella in fields and name not in fields else fields
-
-
-def _execute(sql: str, params: Sequence[Any], converters: Converters) -> list[Row]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows: list[Row] = cursor.fetchall()
-    steps, loads = converters
-    if not steps and not loads:
-        return rows
-    converted: list[Row] = []
-    for row in rows:
-        values = list(row)
-        for position, functions, expression in steps:
-            value = values[position]
-            for function in functions:
-                value = function(value, expression, connection)
-            values[position] = value
-        for position in loads:
-            if isinstance(values[position], str):
-                values[position] = json.loads(values[position])
-        converted.append(values)
-    return converted

@@ -82,17 +82,6 @@ class Trigger:
     takes_text: bool = False
 
 
-class Probe(NamedTuple):
-    """A tenant and a key that no row has: a statement compiled for them is run for any other by swapping parameters."""
-
-    tenant: Any
-    key: int
-
-    def filled(self, params: tuple[Any, ...], tenant: Any, key: int) -> list[Any]:
-        swapped = {**dict(zip(self.tenant, tenant, strict=True)), self.key: key}
-        return [swapped.get(param, param) for param in params]
-
-
 class Source(NamedTuple):
     """Where an attribute is read: one path, or several and the function of their values."""
 
@@ -123,7 +112,7 @@ class Resource:
     filters: ClassVar[Mapping[str, Filter]] = {}
     """The filter of an attribute, when its column does not say it all."""
     scopes: ClassVar[Mapping[str, Callable[[Any, str, Any], Any]]] = {}
-    """Named conditions, used like predicates: `scope(rows, value, now) -> rows`; ValueError refuses the value."""
+    """Named conditions, used like predicates: `scope(rows, value, now) -> rows`; ValidationError refuses the value."""
     relationships: ClassVar[tuple[str | Rel, ...]] = ()
     triggers: ClassVar[Mapping[str, Trigger]] = {}
     setters: ClassVar[Mapping[str, Callable[[Any, Any, Any], None]]] = {}
@@ -131,8 +120,6 @@ class Resource:
     serializer_fields: ClassVar[Mapping[str, Field]] = {}
     serializer_base: ClassVar[builtins.type[ModelSerializer]] = ModelSerializer
     view_base: ClassVar[Any] = None
-
-    probe: ClassVar[Probe]
 
     variants: ClassVar[Mapping[str, str]] = {}
     """Of a type that stands for several: value of `variant_column` -> concrete type."""
@@ -148,7 +135,7 @@ class Resource:
     # --- What the project decides: whose rows there are, and how they are written -----------------
 
     def rows(self, tenant: Any) -> models.QuerySet:
-        """Every row that `tenant` may reach."""
+        """Every row that `tenant`, a named tuple, may reach. Its values may stand for those of any tenant."""
         raise NotImplementedError
 
     def create(self, row: Any, by: Any) -> None:

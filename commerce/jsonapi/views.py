@@ -1,28 +1,31 @@
 """One view set for every resource: reads by plan, writes by document, errors by one hand."""
 
 import logging
+from functools import partial
+from string import punctuation
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError, OperationalError, connection, models
-from django.db.models import F
-from django.db.models.functions import Collate
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.views import APIView
 from rest_framework.viewsets import ViewSetMixin
 
-from commerce.jsonapi import filters, parser, writing
+from commerce.jsonapi import parser, writing
 from commerce.jsonapi.errors import ApiError, error, model_problems, not_found
 from commerce.jsonapi.negotiation import check_accept, check_content_type
 from commerce.jsonapi.pagination import page_count
-from commerce.jsonapi.plan import Compound, Context, Plan, Row, plan_for, related_rows
+from commerce.jsonapi.plan import Compound, Context, Plan, plan_for
+from commerce.jsonapi.prepared import Row
 from commerce.jsonapi.query import IncludeTree, Query, parse_query, url_with_page
 from commerce.jsonapi.renderer import dump, response, strong_etag, weak_etag
 from commerce.jsonapi.resource import Rel, Resource
-from commerce.jsonapi.statements import limited_time
+from commerce.jsonapi.searching import Within, search
+from commerce.jsonapi.statements import in_the_way, out_of_time
 
 log = logging.getLogger("tessera.api")
 
@@ -71,13 +74,17 @@ class ResourceView(ViewSetMixin, APIView):
     def list(self, request: Request) -> HttpResponse:
         self.authorize("read", self.resource)
         query = self.query(request, self.resource, READ_MANY)
-        return self.collection(request, self.resource, self.resource.rows(self.tenant), query)
+        return self.collection(request, self.resource, query)
 
     def retrieve(self, request: Request, id: str | None = None) -> HttpResponse:
         self.authorize("read", self.resource)
         query = self.query(request, self.resource, READ_ONE)
         key = self.singleton_key() if id is None else self.key(id)
-        return self.single(request, plan_for(self.resource, query), key, query, public_id=id)
+        plan = plan_for(self.resource, query)
+        row = self.row(plan, key)
+        if id is not None and plan.public_id(row) != id:
+            raise not_found()
+        return self.single(request, plan, row, query)
 
     def create(self, request: Request) -> HttpResponse:
         self.authorize("create", self.resource)
@@ -89,7 +96,8 @@ class ResourceView(ViewSetMixin, APIView):
         with self.transaction():
             row = self.new_row()
             writing.Write(self.resource, document, self.tenant, self.by).create(row)
-        return self.single(request, plan_for(self.resource, query), row.pk, query, status=201)
+        plan = plan_for(self.resource, query)
+        return self.single(request, plan, self.row(plan, row.pk), query, status=201)
 
     def update(self, request: Request, id: str) -> HttpResponse:
         self.authorize("update", self.resource)
@@ -109,7 +117,8 @@ class ResourceView(ViewSetMixin, APIView):
                 )
             self.check_match(request, row)
             writing.Write(self.resource, document, self.tenant, self.by).update(row)
-        return self.single(request, plan_for(self.resource, query), row.pk, query)
+        plan = plan_for(self.resource, query)
+        return self.single(request, plan, self.row(plan, row.pk), query)
 
     def destroy(self, request: Request, id: str) -> HttpResponse:
         self.authorize("destroy", self.resource)
@@ -122,7 +131,7 @@ class ResourceView(ViewSetMixin, APIView):
 
     # --- Related resources and relationships ------------------------------------------------------
 
-    def related(self, request: Request, id: str, name: str) -> HttpResponse:
+    def related(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
         relation = self.relation(name)
         target = self.resource.target(relation)
         self.authorize("read", self.resource)
@@ -130,14 +139,13 @@ class ResourceView(ViewSetMixin, APIView):
         query = self.query(request, target, READ_MANY if relation.many else READ_ONE)
         parent = self.parent(id, relation)
         if relation.many:
-            rows = related_rows(self.resource, relation, [parent[0]], self.tenant)
-            return self.collection(request, target, rows, query)
-        key = self.related_key(parent, relation)
-        if key is None:
+            return self.collection(request, target, query, Within(self.resource, relation, parent[0]))
+        plan, row = self.related_one(parent, relation, query)
+        if row is None:
             return self.answer(request, self.with_included({"data": None}, query, []), None)
-        return self.single(request, plan_for(target, query), key, query)
+        return self.single(request, plan, row, query)
 
-    def relationship(self, request: Request, id: str, name: str) -> HttpResponse:
+    def relationship(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
         relation = self.relation(name)
         self.authorize("read", self.resource)
         query = self.query(request, None, LINKAGE if relation.many else frozenset())
@@ -161,9 +169,11 @@ class ResourceView(ViewSetMixin, APIView):
     # --- Parts of a request -----------------------------------------------------------------------
 
     def query(self, request: Request, answers_with: Resource | None, allowed: frozenset[str]) -> Query:
-        query = parse_query(request.META.get("QUERY_STRING", ""), answers_with, allowed=allowed)
+        query = parse_query(self.query_string(request), answers_with, allowed=allowed)
         if query.include and answers_with:
             self.authorize_included(query.include, answers_with)
+        for criterion in query.sort:
+            self.authorize_sorted(criterion, answers_with)
         return query
 
     def authorize_included(self, include: IncludeTree, resource: Resource) -> None:
@@ -171,6 +181,12 @@ class ResourceView(ViewSetMixin, APIView):
             target = resource.target(resource.relations[name])
             self.authorize("read", target)
             self.authorize_included(branch, target)
+
+    def authorize_sorted(self, criterion: str, resource: Resource | None) -> None:
+        for name in criterion.removeprefix("-").split(".")[:-1]:
+            assert resource is not None
+            resource = resource.target(resource.relations[name])
+            self.authorize("read", resource)
 
     def body(self, request: Request) -> Any:
         content = request._request.body
@@ -183,6 +199,12 @@ class ResourceView(ViewSetMixin, APIView):
         if key is None:
             raise not_found()
         return key
+
+    def row(self, plan: Plan, key: int) -> Row:
+        row = plan.one(key, self.tenant)
+        if row is None:
+            raise not_found()
+        return row
 
     def locked(self, public_id: str) -> Any:
         """The row to be written, nobody else writing it until the transaction ends."""
@@ -198,7 +220,7 @@ class ResourceView(ViewSetMixin, APIView):
         return relation
 
     def parent(self, public_id: str | None, relation: Rel) -> Row:
-        """The parent's key, with the foreign key of a forward relationship."""
+        """The parent's key, and last the key that leads to its target: its own, or the foreign key."""
         columns = ["pk"] if relation.inverse else ["pk", f"{relation.name}_id"]
         key = self.singleton_key() if public_id is None else self.key(public_id)
         row: Row | None = self.resource.rows(self.tenant).filter(pk=key).values_list(*columns).first()
@@ -206,11 +228,11 @@ class ResourceView(ViewSetMixin, APIView):
             raise not_found()
         return row
 
-    def related_key(self, parent: Row, relation: Rel) -> int | None:
-        if not relation.inverse:
-            key: int | None = parent[1]
-            return key
-        return related_rows(self.resource, relation, [parent[0]], self.tenant).values_list("pk", flat=True).first()
+    def related_one(self, parent: Row, relation: Rel, query: Query) -> tuple[Plan, Row | None]:
+        """What a to-one relationship of a parent leads to: a plan and the row it read."""
+        plan = plan_for(self.resource.target(relation), query, (self.resource, relation) if relation.inverse else None)
+        key = parent[-1]
+        return plan, plan.one(key, self.tenant) if key is not None else None
 
     def check_type(self, document: parser.ResourceDocument) -> None:
         if document.type != self.resource.type:
@@ -229,31 +251,23 @@ class ResourceView(ViewSetMixin, APIView):
 
     # --- Answers ----------------------------------------------------------------------------------
 
-    def single(
-        self, request: Request, plan: Plan, key: int, query: Query, status: int = 200, public_id: str | None = None
-    ) -> HttpResponse:
-        row = plan.one(key, self.tenant)
-        if row is None or (public_id is not None and plan.public_id(row) != public_id):
-            raise not_found()
+    def single(self, request: Request, plan: Plan, row: Row, query: Query, status: int = 200) -> HttpResponse:
         compound = Compound(plan, [row], self.context(request))
         data = compound.data()[0]
         document = self.with_included({"data": data}, query, compound.included())
         links = {"Location": data["links"]["self"]} if status == 201 else {}
-        if status == 201 or request.method != "GET":
+        if request.method in ("POST", "PATCH"):
             document["links"] = data["links"]
         return self.answer(request, document, row[plan.index["revision"]], status, links)
 
-    def collection(self, request: Request, resource: Resource, rows: models.QuerySet, query: Query) -> HttpResponse:
+    def collection(
+        self, request: Request, resource: Resource, query: Query, within: Within | None = None
+    ) -> HttpResponse:
         plan = plan_for(resource, query)
-        rows = filters.apply(rows, resource, query.conditions, self.tenant, self.now)
-        with limited_time():
-            records = rows.count()
-            page = query.page
-            wanted = _sorted(rows, resource, query.sort)[page.offset : page.offset + page.size]
-            found = plan.many(wanted)
+        records, found = search(plan, query, self.tenant, self.now, partial(self.authorize, "read"), within)
         compound = Compound(plan, found, self.context(request))
         document = {
-            "meta": {"record_count": records, "page_count": page_count(records, page)},
+            "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": compound.data(),
             "links": self.page_links(request, query, records),
         }
@@ -261,19 +275,16 @@ class ResourceView(ViewSetMixin, APIView):
 
     def linkage(self, request: Request, relation: Rel, parent: Row, query: Query) -> HttpResponse:
         target = self.resource.target(relation)
-        plan = plan_for(target, Query(fields={name: frozenset() for name in (target.type, *target.types)}, key=_BARE))
+        bare = Query(fields={name: frozenset() for name in (target.type, *target.types)}, page=query.page, key=_BARE)
         if not relation.many:
-            key = self.related_key(parent, relation)
-            row = plan.one(key, self.tenant) if key is not None else None
+            plan, row = self.related_one(parent, relation, bare)
             document: dict[str, Any] = {"data": plan.identifier(row) if row else None}
             document["links"] = self.relationship_links(request)
             return self.answer(request, document, None)
-        rows = related_rows(self.resource, relation, [parent[0]], self.tenant)
-        with limited_time():
-            records, page = rows.count(), query.page
-            found = plan.many(rows.order_by("pk")[page.offset : page.offset + page.size])
+        plan, within = plan_for(target, bare), Within(self.resource, relation, parent[0])
+        records, found = search(plan, bare, self.tenant, self.now, partial(self.authorize, "read"), within)
         document = {
-            "meta": {"record_count": records, "page_count": page_count(records, page)},
+            "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": [plan.identifier(row) for row in found],
             "links": {**self.relationship_links(request), **self.page_links(request, query, records)},
         }
@@ -303,7 +314,12 @@ class ResourceView(ViewSetMixin, APIView):
         return document
 
     def own_url(self, request: Request) -> str:
-        return self.base_url(request) + request._request.get_full_path()
+        query = self.query_string(request)
+        return self.base_url(request) + request._request.path + (f"?{query}" if query else "")
+
+    def query_string(self, request: Request) -> str:
+        """With its bytes beyond ASCII encoded, as clients should have sent them; WSGI shows them as Latin-1."""
+        return quote(request.META.get("QUERY_STRING", ""), safe=punctuation, encoding="latin-1")
 
     def base_url(self, request: Request) -> str:
         return f"{request._request.scheme}://{request._request.get_host()}"
@@ -317,7 +333,7 @@ class ResourceView(ViewSetMixin, APIView):
         last = max(page_count(records, query.page), 1)
         numbers = {"first": 1, "prev": number - 1, "next": number + 1, "last": last}
         path = self.base_url(request) + request._request.path
-        raw = request.META.get("QUERY_STRING", "")
+        raw = self.query_string(request)
         links = {
             name: url_with_page(path, raw, to, size)
             for name, to in numbers.items()
@@ -363,9 +379,9 @@ class ResourceView(ViewSetMixin, APIView):
             return error(413, "PAYLOAD_TOO_LARGE", "The body is larger than this server accepts.")
         if isinstance(cause, SuspiciousOperation):
             return error(400, "BAD_REQUEST", "The request is malformed.")
-        if isinstance(cause, OperationalError) and _is_timeout(cause):
+        if isinstance(cause, OperationalError) and out_of_time(cause) and self.request.method in ("GET", "HEAD"):
             return error(400, "STATEMENT_TIMEOUT", "The search took too long; narrow it.", parameter="filter[q]")
-        if isinstance(cause, OperationalError) and _is_contention(cause):
+        if isinstance(cause, OperationalError) and (in_the_way(cause) or out_of_time(cause)):
             return error(
                 409, "RECORD_NOT_UNIQUE", "Another request was writing the same resources; nothing was written."
             )
@@ -381,33 +397,6 @@ class ResourceView(ViewSetMixin, APIView):
 _BARE = "linkage"
 
 
-def _sorted(rows: models.QuerySet, resource: Resource, criteria: tuple[str, ...]) -> models.QuerySet:
-    """Rows in the order asked for, then by key: a total order, the same on both databases."""
-    order = []
-    for criterion in criteria:
-        *relations, attribute = criterion.removeprefix("-").split(".")
-        owner = resource
-        for name in relations:
-            owner = owner.target(owner.relations[name])
-        column = "pk" if attribute == "id" else _sort_column(owner, attribute)
-        path = "__".join((*relations, column))
-        field = owner.field_of(column)
-        text = isinstance(field, models.CharField) and connection.vendor == "postgresql"
-        expression: Any = Collate(F(path), "C") if text else F(path)
-        nullable = bool(relations) or field.null
-        if criterion.startswith("-"):
-            order.append(expression.desc(nulls_first=True if nullable else None))
-        else:
-            order.append(expression.asc(nulls_last=True if nullable else None))
-    return rows.order_by(*order, "pk")
-
-
-def _sort_column(resource: Resource, attribute: str) -> str:
-    """The column its filter searches, which is the one that has an index."""
-    searched = resource.filterset_class.base_filters.get(attribute)
-    return searched.field_name if searched else resource.sources[attribute].paths[0]
-
-
 def _matches(header: str, etag: str) -> bool:
     if not header:
         return False
@@ -415,17 +404,14 @@ def _matches(header: str, etag: str) -> bool:
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
-def _is_timeout(cause: OperationalError) -> bool:
-    return "statement timeout" in str(cause) or "interrupted" in str(cause)
-
-
-def _is_contention(cause: OperationalError) -> bool:
-    """PostgreSQL resolved a deadlock against us, or SQLite's writer did not finish in time."""
-    return "deadlock detected" in str(cause) or "database is locked" in str(cause)
-
-
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     problem = not_found()
+    return response(problem.body(), problem.status)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """What is refused before any view is reached, such as a host that cannot be one."""
+    problem = error(400, "BAD_REQUEST", "The request is malformed.")
     return response(problem.body(), problem.status)
 
 
