@@ -147,7 +147,7 @@ class ApiView(ResourceView):
         return None
 
     def context(self, request: Request) -> Context:
-        return Context(self.base_url(request), self.tenant, self.now, _meta(self.tenant))
+        return Context(self.base_url, self.tenant, self.now, _meta(self.tenant))
 
     def transaction(self) -> Any:
         return changes.atomic()

@@ -1,7 +1,7 @@
 """One view set for every resource: reads by plan, writes by document, errors by one hand."""
 
 import logging
-from functools import partial
+from functools import cached_property, partial
 from string import punctuation
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -170,10 +170,9 @@ class ResourceView(ViewSetMixin, APIView):
 
     def query(self, request: Request, answers_with: Resource | None, allowed: frozenset[str]) -> Query:
         query = parse_query(self.query_string(request), answers_with, allowed=allowed)
-        if query.include and answers_with:
-            self.authorize_included(query.include, answers_with)
-        for criterion in query.sort:
-            self.authorize_sorted(criterion, answers_with)
+        if answers_with:
+            self.authorize_included(query.include or {}, answers_with)
+            self.authorize_sorted(query.sort, answers_with)
         return query
 
     def authorize_included(self, include: IncludeTree, resource: Resource) -> None:
@@ -182,11 +181,12 @@ class ResourceView(ViewSetMixin, APIView):
             self.authorize("read", target)
             self.authorize_included(branch, target)
 
-    def authorize_sorted(self, criterion: str, resource: Resource | None) -> None:
-        for name in criterion.removeprefix("-").split(".")[:-1]:
-            assert resource is not None
-            resource = resource.target(resource.relations[name])
-            self.authorize("read", resource)
+    def authorize_sorted(self, criteria: tuple[str, ...], resource: Resource) -> None:
+        for criterion in criteria:
+            owner = resource
+            for name in criterion.removeprefix("-").split(".")[:-1]:
+                owner = owner.target(owner.relations[name])
+                self.authorize("read", owner)
 
     def body(self, request: Request) -> Any:
         content = request._request.body
@@ -315,24 +315,26 @@ class ResourceView(ViewSetMixin, APIView):
 
     def own_url(self, request: Request) -> str:
         query = self.query_string(request)
-        return self.base_url(request) + request._request.path + (f"?{query}" if query else "")
+        return self.base_url + request._request.path + (f"?{query}" if query else "")
 
     def query_string(self, request: Request) -> str:
         """With its bytes beyond ASCII encoded, as clients should have sent them; WSGI shows them as Latin-1."""
         return quote(request.META.get("QUERY_STRING", ""), safe=punctuation, encoding="latin-1")
 
-    def base_url(self, request: Request) -> str:
+    @cached_property
+    def base_url(self) -> str:
+        request = self.request
         return f"{request._request.scheme}://{request._request.get_host()}"
 
     def relationship_links(self, request: Request) -> dict[str, str]:
-        own = self.base_url(request) + request._request.path.rstrip("/")
+        own = self.base_url + request._request.path.rstrip("/")
         return {"self": own, "related": own.replace("/relationships/", "/")}
 
     def page_links(self, request: Request, query: Query, records: int) -> dict[str, str]:
         number, size = query.page
         last = max(page_count(records, query.page), 1)
         numbers = {"first": 1, "prev": number - 1, "next": number + 1, "last": last}
-        path = self.base_url(request) + request._request.path
+        path = self.base_url + request._request.path
         raw = self.query_string(request)
         links = {
             name: url_with_page(path, raw, to, size)

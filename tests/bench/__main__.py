@@ -44,7 +44,6 @@ def main() -> None:
             "DATABASE_URL": url,
             "DATA_DIR": folder,
             "EMBEDDED": "1",
-            "SERVING": "1",
             "DJANGO_SETTINGS_MODULE": "tests.bench.settings",
         }
         django.setup()

@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.request import urlopen
@@ -20,9 +20,6 @@ from config.wsgi import application
 MEDIA_TYPE = "application/vnd.api+json"
 ROUNDS = 9
 SECONDS_A_ROUND = 0.25
-"""Short, so that a noisy neighbour disturbs every candidate of a round alike."""
-
-Exchange = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,10 @@ class Endpoint:
 
 
 def cpu(endpoints: Sequence[Endpoint]) -> list[float]:
-    """CPU seconds of one request of each, the median of rounds in which they take turns."""
+    """CPU seconds of one request of each: the round least disturbed by whatever else runs, of rounds taken in turns."""
     counts = [max(5, int(SECONDS_A_ROUND / _seconds(endpoint, 5))) for endpoint in endpoints]
     rounds = [[_seconds(*pair) for pair in zip(endpoints, counts, strict=True)] for _ in range(ROUNDS)]
-    return [statistics.median(taken) for taken in zip(*rounds, strict=True)]
+    return [min(taken) for taken in zip(*rounds, strict=True)]
 
 
 def _seconds(endpoint: Endpoint, count: int) -> float:
