@@ -195,7 +195,7 @@ LATER = {
 }
 """Relationships of the contract that wait for their target's type, by type."""
 
-LATER_SCOPES = {
-    scope: "skus" for scope in ("sku_code_eq", "sku_code_matches", "sku_code_start", "sku_code_end", "sku_code_in")
-}
+LATER_SCOPES = dict.fromkeys(
+    ("sku_code_eq", "sku_code_matches", "sku_code_start", "sku_code_end", "sku_code_in"), "skus"
+)
 """Scopes of promotions that wait for a type."""

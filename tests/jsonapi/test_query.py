@@ -85,6 +85,14 @@ def test_162_raw_and_encoded_brackets_are_equal(api: Api, coupon: Coupon):
     assert [each["attributes"] for each in raw] == [{"code": "SUMMER-01"}]
 
 
+def test_162_raw_and_encoded_letters_are_equal(api: Api, coupon: Coupon):
+    api.update(coupon, {"reference": "été"})
+    raw, encoded = (api.get(f"coupons?filter[q][reference_eq]={sent}") for sent in ("été", "%C3%A9t%C3%A9"))
+    assert raw.json()["data"] == encoded.json()["data"]
+    assert [each["id"] for each in raw.json()["data"]] == [coupon.public_id]
+    assert api.get(raw.json()["links"]["self"]).json()["data"] == raw.json()["data"]
+
+
 def test_162_links_have_encoded_brackets(api: Api, coupon: Coupon):
     links = api.get("coupons?page[size]=1").json()["links"]
     assert "[" not in links["first"] + links["last"]

@@ -1,0 +1,155 @@
+"""Who may do what: every resource and action, for every kind of caller, allowed and denied."""
+
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from commerce import auth
+from commerce.models import Application, Organization, Role
+from commerce.models.access import ACTIONS
+from tests import factories
+from tests.client import Api, document, nothing_written, problem, refused
+from tests.contract.contract_table import TABLE
+from tests.contract.world import World, world
+
+READ_BY_ALL = ("applications", "organizations")
+NEEDED = {"list": "read", "retrieve": "read", "create": "create", "update": "update", "destroy": "destroy"}
+"""Action of the contract -> the permission it takes; in an order in which all can be done."""
+
+CALLERS = {
+    # who -> (kind, whether a role limits it)
+    "integration": ("integration", False),
+    "webapp": ("webapp", False),
+    "integration with a role": ("integration", True),
+    "webapp with a role": ("webapp", True),
+}
+TYPES = sorted(TABLE)
+
+
+@pytest.fixture
+def here(api: Api, acme: Organization) -> World:
+    return world(acme, api.application)
+
+
+def caller(acme: Organization, who: str, permissions: Any = None) -> Api:
+    kind, limited = CALLERS[who]
+    role = Role.objects.create(organization=acme, name="Role", permissions=permissions) if limited else None
+    return Api(factories.application(acme, kind, role=role))
+
+
+def everything_but(name: str, permission: str) -> dict[str, list[str]]:
+    """Permissions that leave out one action on one type."""
+    allowed = {each: list(ACTIONS) for each in TABLE}
+    return allowed | {name: [action for action in ACTIONS if action != permission]}
+
+
+def ask(api: Api, here: World, name: str, action: str) -> HttpResponse:
+    """A request of an action that is refused by nothing but permissions, or by 422 and 423 after them."""
+    body = document(name, {"reference": "changed"}, None if action == "create" else here.id(name))
+    requests = {
+        "list": lambda: api.get(name),
+        "retrieve": lambda: api.get(here.path(name)),
+        "create": lambda: api.post(name, body),
+        "update": lambda: api.patch(here.path(name), body),
+        "destroy": lambda: api.delete(here.path(name)),
+    }
+    return requests[action]()
+
+
+def actions(name: str) -> list[str]:
+    return [action for action in NEEDED if action in TABLE[name].actions]
+
+
+ALLOWED = {"list": (200,), "retrieve": (200,), "create": (201, 422), "update": (200,), "destroy": (204, 423)}
+
+
+@pytest.mark.parametrize("who", CALLERS)
+@pytest.mark.parametrize("name", TYPES)
+def test_a_permitted_action_is_done(acme: Organization, here: World, who: str, name: str):
+    api = caller(acme, who, {name: sorted({NEEDED[action] for action in actions(name)})})
+    for action in actions(name):
+        answer = ask(api, here, name, action)
+        assert answer.status_code in ALLOWED[action], (action, answer.content)
+
+
+@pytest.mark.parametrize("who", [who for who, (_, limited) in CALLERS.items() if limited])
+@pytest.mark.parametrize("name", TYPES)
+def test_an_action_the_role_leaves_out_is_refused(acme: Organization, here: World, who: str, name: str):
+    api = caller(acme, who, {})
+    for action in actions(name):
+        Role.objects.update(permissions=everything_but(name, NEEDED[action]))
+        auth.snapshot.forget()
+        with nothing_written():
+            assert_unauthorized(ask(api, here, name, action))
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_sales_channel_reads_organization_and_application_and_nothing_else(
+    acme: Organization, here: World, name: str
+):
+    role = Role.objects.create(organization=acme, name="Everything", permissions=everything_but("", ""))
+    apis = [Api(factories.application(acme, "sales_channel", role=held)) for held in (None, role)]
+    for api in apis:
+        for action in actions(name):
+            with nothing_written():
+                answer = ask(api, here, name, action)
+            if name in READ_BY_ALL:
+                assert answer.status_code == 200
+            else:
+                assert_unauthorized(answer)
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_without_a_token_nothing_is_answered(here: World, name: str):
+    for action in actions(name):
+        with nothing_written():
+            answer = ask(Api(None), here, name, action)
+        assert refused(answer) == (401, "INVALID_TOKEN", None)
+
+
+def assert_unauthorized(answer: HttpResponse) -> None:
+    assert refused(answer) == (401, "UNAUTHORIZED", None)
+    assert problem(answer)["title"] == "Access denied"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+# --- What a role leaves out is not reached by a detour -----------------------------------------------
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_what_may_not_be_read_is_neither_related_nor_included_nor_filtered_nor_sorted_by(
+    acme: Organization, here: World, name: str
+):
+    api = caller(acme, "integration with a role", {})
+    for relation, facts in TABLE[name].relationships.items():
+        Role.objects.update(permissions=everything_but(facts.target, "read"))
+        auth.snapshot.forget()
+        assert_unauthorized(api.get(f"{here.path(name)}/{relation}"))
+        if "-" not in facts.flags:
+            assert_unauthorized(api.get(f"{here.path(name)}?include={relation}"))
+        if "f" in facts.flags:
+            assert_unauthorized(api.get(f"{name}?filter[q][{relation}_reference_eq]=x"))
+        if "s" in facts.flags:
+            assert_unauthorized(api.get(f"{name}?sort={relation}.created_at"))
+
+
+@pytest.mark.parametrize("method", ["PATCH", "POST", "DELETE"])
+def test_a_relationship_takes_the_permission_to_update(acme: Organization, here: World, method: str):
+    api = caller(acme, "integration with a role", everything_but("coupons", "update"))
+    with nothing_written():
+        assert_unauthorized(api.request(method, f"{here.path('coupons')}/relationships/tags", {"data": []}))
+
+
+def test_a_relationship_takes_the_permission_to_read(acme: Organization, here: World):
+    api = caller(acme, "integration with a role", everything_but("coupons", "read"))
+    assert_unauthorized(api.get(f"{here.path('coupons')}/relationships/tags"))
+    assert_unauthorized(api.get(f"{here.path('coupons')}/tags"))
+
+
+@pytest.mark.parametrize("query", ["", "?include=promotion_rule"])
+def test_a_refusal_comes_before_what_is_wrong_with_the_request(acme: Organization, here: World, query: str):
+    api = Api(factories.application(acme, Application.Kind.SALES_CHANNEL))
+    with nothing_written():
+        assert_unauthorized(api.post(f"coupons{query}", b"{"))
+        assert_unauthorized(api.get("coupons/ABCDEFGHIJ"))
