@@ -19,5 +19,6 @@ urlpatterns = [
     path(".well-known/jwks.json", oauth.jwks),
 ]
 
+handler400 = "commerce.jsonapi.views.bad_request"
 handler404 = "commerce.jsonapi.views.unknown_url"
 handler500 = "commerce.jsonapi.views.server_error"

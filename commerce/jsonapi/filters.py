@@ -23,6 +23,7 @@ from django.db import models
 from django.db.models import Q
 
 from commerce.jsonapi.errors import ApiError, error
+from commerce.jsonapi.parser import is_storable
 
 if TYPE_CHECKING:
     from commerce.jsonapi.resource import Rel, Resource
@@ -195,8 +196,8 @@ class ObjectField(forms.Field):
             wanted = orjson.loads(value)
         except orjson.JSONDecodeError:
             raise forms.ValidationError("is not valid JSON") from None
-        if not isinstance(wanted, dict) or b"\\u0000" in orjson.dumps(wanted):
-            raise forms.ValidationError("is not a JSON object without null characters")
+        if not isinstance(wanted, dict) or not is_storable(wanted):
+            raise forms.ValidationError("is not a JSON object that could be stored")
         return wanted
 
 

@@ -37,6 +37,14 @@ def load(body: bytes) -> Any:
         raise error(400, "BAD_REQUEST", f"The body is not valid JSON: {cause}.") from None
 
 
+def is_storable(value: Any) -> bool:
+    """Whether every database and every answer can hold this JSON: no null characters, at most 254 levels."""
+    try:
+        return b"\\u0000" not in orjson.dumps(value)
+    except TypeError:
+        return False
+
+
 def resource_document(document: Any) -> ResourceDocument:
     """The primary resource object of a request. Undefined members are ignored, here and in every object within."""
     data = _primary_data(document)
