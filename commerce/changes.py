@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connection, models, transaction
 from django.db.models import F, QuerySet
 
 from commerce import clock, ids
@@ -59,7 +59,7 @@ def create(row: Owned, by: By) -> None:
 def save(row: Owned, by: By) -> bool:
     """Writes what differs from the stored row and tells it; False when nothing does.
 
-    `row` must have been read from the database whole.
+    `row` must have been read from the database whole. Raises NotUnique where it is gone.
     """
     changed = changed_fields(row)
     if not changed:
@@ -74,9 +74,9 @@ def save(row: Owned, by: By) -> bool:
     }
     with _naming(row), transaction.atomic(savepoint=False):
         values = {field.attname: getattr(row, field.attname) for field in changed}
-        type(row)._base_manager.filter(pk=row.pk).update(
-            **values, updated_at=row.updated_at, revision=F("revision") + 1
-        )
+        values |= {"updated_at": row.updated_at, "revision": F("revision") + 1}
+        if not type(row)._base_manager.filter(pk=row.pk).update(**values):
+            raise NotUnique("The resource was deleted by another request at the same time.")
         row.revision += 1
         record(row, "update", changes, by)
     _remember(row)
@@ -92,8 +92,13 @@ def delete(row: Owned, by: By) -> None:
 
 
 def delete_all(rows: QuerySet) -> int:
-    """Deletes many rows and the links to them without loading any; the caller records it once, on their parent."""
+    """Deletes many rows and the links to them without loading any; the caller records it once, on their parent.
+
+    However long it takes: the transaction is no longer bound to the time that a search may take.
+    """
     with transaction.atomic(savepoint=False):
+        if connection.vendor == "postgresql":
+            connection.cursor().execute("SET LOCAL statement_timeout = 0")
         for link in rows.model._meta.concrete_model._meta.get_fields(include_hidden=True):
             if link.one_to_many and link.related_model._meta.auto_created:
                 links = link.related_model._base_manager.filter(**{f"{link.field.name}__in": rows.values("pk")})
@@ -119,9 +124,15 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
     Event(name=f"{row.wire_type}.{event}", **common).save(force_insert=True)
 
 
+def touch(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
+    """Tells of a change to what hangs on `row`, such as its tags; its revision and `updated_at` follow."""
+    type(row)._base_manager.filter(pk=row.pk).update(updated_at=by.now, revision=F("revision") + 1)
+    record(row, event, changes, by)
+
+
 def record_batch(parent: Owned, batch: str, counts: dict[str, list[int]], by: By) -> None:
     """The bulk twin of `record`: one version and one event, on the parent, for any number of rows named by `batch`."""
-    record(parent, "update", {**counts, "batch": [None, batch]}, by)
+    touch(parent, "update", {**counts, "batch": [None, batch]}, by)
 
 
 def count(rows: QuerySet, **deltas: int) -> int:

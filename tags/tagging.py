@@ -20,8 +20,7 @@ def change_tags(row: Any, tags: list[Tag], how: str, by: changes.By) -> None:
     _check_number(row, len(wanted))
     row.tags.add(*(wanted.keys() - held.keys()))
     row.tags.remove(*(held.keys() - wanted.keys()))
-    changes.count(type(row).objects.filter(pk=row.pk))
-    changes.record(row, "tagged", {"tags": [_names(held), _names(wanted)]}, by)
+    changes.touch(row, "tagged", {"tags": [_names(held), _names(wanted)]}, by)
 
 
 def add_tags(row: Any, names: str, by: changes.By) -> None:
