@@ -349,10 +349,19 @@ _INSERT_COUPONS = """
          customer_single_use, coupon_recipient_id, reference, reference_origin, metadata, batch, revision,
          created_at, updated_at)
     SELECT %(organization_id)s, %(mode)s, promotion_rule_id, code, code_norm, expires_at, usage_limit, 0,
-           coalesce(customer_single_use, false), (
-               SELECT min(recipient.id) FROM coupons_couponrecipient AS recipient
-               WHERE recipient.organization_id = %(organization_id)s AND recipient.mode = %(mode)s
-                 AND recipient.email_norm = sorted.email_norm
-           ), reference, reference_origin, coalesce(metadata, '{}'), %(batch)s, 1, %(now)s, %(now)s
-    FROM (SELECT * FROM coupon_rows WHERE problem IS NULL ORDER BY promotion_rule_id, code_norm) AS sorted
+           coalesce(customer_single_use, false), recipient_id, reference, reference_origin, coalesce(metadata, '{}'),
+           %(batch)s, 1, %(now)s, %(now)s
+    FROM (
+        SELECT coupon_rows.*, known.id AS recipient_id
+        FROM coupon_rows
+        LEFT JOIN (
+            SELECT email_norm, min(id) AS id
+            FROM coupons_couponrecipient
+            WHERE organization_id = %(organization_id)s AND mode = %(mode)s
+              AND email_norm IN (SELECT email_norm FROM coupon_rows)
+            GROUP BY email_norm
+        ) AS known ON known.email_norm = coupon_rows.email_norm
+        WHERE problem IS NULL
+        ORDER BY promotion_rule_id, code_norm
+    ) AS sorted
 """

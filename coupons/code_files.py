@@ -317,6 +317,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "usage_count": _ignored,
 }
 _REPEATING = ("promotion_rule_id", "expires_at", "usage_limit", "customer_single_use", "reference_origin")
+# Where a value goes; `usage_count` is read as None, which is what `problem` is in a good row.
 _FIELDS = {"code": "code_norm", "recipient_email": "email_norm", "usage_count": "problem"}
 _SLOTS = {name: Row._fields.index(_FIELDS.get(name, name)) for name in EXPORTED}
 _AS_TYPED = {"code": "code", "recipient_email": "email"}
