@@ -57,15 +57,15 @@ def parse_query(raw: str, resource: "Resource | None", *, allowed: frozenset[str
     )
 
 
-def url_with_page(path: str, raw: str, number: int, size: int) -> str:
-    """The same URL at another page, brackets encoded."""
+def page_url(path: str, raw: str) -> str:
+    """The same URL for any page: its `{number}` and `{size}` are to be filled in. Brackets are encoded."""
     kept = [
         (name, value)
         for name, value in parse_qsl(raw, keep_blank_values=True)
         if name not in ("page[number]", "page[size]")
     ]
-    pairs = [*kept, ("page[number]", str(number)), ("page[size]", str(size))]
-    return path + "?" + "&".join(f"{quote(name, safe='')}={quote(value, safe=',')}" for name, value in pairs)
+    query = "".join(f"{quote(name, safe='')}={quote(value, safe=',')}&" for name, value in kept)
+    return f"{path}?{query}page%5Bnumber%5D={{number}}&page%5Bsize%5D={{size}}"
 
 
 def _parameters(raw: str, allowed: frozenset[str]) -> dict[str, Any]:
@@ -79,6 +79,8 @@ def _parameters(raw: str, allowed: frozenset[str]) -> dict[str, Any]:
             raise error(400, "BAD_REQUEST", f"{name} holds a null character.", parameter=name)
         if family in ("include", "sort"):
             given[family] = value
+        elif family == "filter" and second in given.get("filter", ()):
+            raise error(400, "PARAM_NOT_ALLOWED", f"{name} is given twice.", parameter=name)
         else:
             given.setdefault(family, {})[second if family == "filter" else first] = value
     return given

@@ -21,7 +21,7 @@ from commerce.jsonapi.negotiation import check_accept, check_content_type
 from commerce.jsonapi.pagination import page_count
 from commerce.jsonapi.plan import Compound, Context, Plan, plan_for
 from commerce.jsonapi.prepared import Row
-from commerce.jsonapi.query import IncludeTree, Query, parse_query, url_with_page
+from commerce.jsonapi.query import IncludeTree, Query, page_url, parse_query
 from commerce.jsonapi.renderer import dump, response, strong_etag, weak_etag
 from commerce.jsonapi.resource import Rel, Resource
 from commerce.jsonapi.searching import Within, search
@@ -334,10 +334,9 @@ class ResourceView(ViewSetMixin, APIView):
         number, size = query.page
         last = max(page_count(records, query.page), 1)
         numbers = {"first": 1, "prev": number - 1, "next": number + 1, "last": last}
-        path = self.base_url + request._request.path
-        raw = self.query_string(request)
+        url = page_url(self.base_url + request._request.path, self.query_string(request))
         links = {
-            name: url_with_page(path, raw, to, size)
+            name: url.format(number=to, size=size)
             for name, to in numbers.items()
             if (name != "prev" or number > 1) and (name != "next" or number < last)
         }
