@@ -846,6 +846,12 @@ def test_one_bad_condition_refuses_the_whole_list(api: Api, rule: CouponCodesPro
     assert refused(ask(api, "coupons", code_eq="good-code", colour_eq="red")) == not_allowed("colour_eq")
 
 
+def test_a_condition_given_twice_is_refused_because_one_of_them_would_be_dropped(api: Api):
+    answer = api.get("coupons?filter[q][code_cont]=a&filter%5Bq%5D%5Bcode_cont%5D=b")
+
+    assert refused(answer) == (400, "PARAM_NOT_ALLOWED", {"parameter": "filter[q][code_cont]"})
+
+
 def test_as_much_may_be_asked_at_once_and_no_more(api: Api, rule: CouponCodesPromotionRule):
     factories.coupon(rule, reference="a", code="CODE-0001")
     paths = "code_or_reference_or_coupon_recipient_email_or_coupon_recipient_first_name"
