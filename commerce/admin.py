@@ -334,7 +334,7 @@ class OwnedAdmin(Admin):
         return form
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        _lock_related(form.cleaned_data)
+        _lock_related(obj, form.cleaned_data)
         write = self.resource.update if change else self.resource.create
         write(obj, by(request))
 
@@ -405,13 +405,14 @@ def chosen(queryset: QuerySet) -> list[Any]:
     return at_most(queryset.order_by("pk").select_for_update(of=("self",)))
 
 
-def _lock_related(values: dict[str, Any]) -> None:
-    """Keeps what a row refers to from being deleted meanwhile."""
+def _lock_related(row: Owned, values: dict[str, Any]) -> None:
+    """Keeps what `row` is made to refer to from being deleted or moved meanwhile."""
     for name, related in values.items():
         if isinstance(related, Owned):
-            rows = type(related)._base_manager.filter(pk=related.pk).select_for_update(no_key=True)
-            if not rows.first():
+            locked = type(related)._base_manager.filter(pk=related.pk).select_for_update(no_key=True).first()
+            if locked is None:
                 raise ValidationError({name: "was deleted meanwhile."})
+            setattr(row, name, locked)
 
 
 def missing(request: HttpRequest, model: type[models.Model]) -> HttpResponse:

@@ -21,15 +21,24 @@ def normalise_code(code: str) -> str:
     return "".join(code.split()).upper()
 
 
+class BadCode(ValueError):
+    """What is wrong with a code: the sentence and the key of the wire, and the limit it is about."""
+
+    def __init__(self, sentence: str, key: str, **limit: int) -> None:
+        super().__init__(sentence)
+        self.key = key
+        self.limit = limit
+
+
 def checked_code(code: str, shortest: int, longest: int) -> str:
-    """The normalised form of a code within the limits. Raises ValueError with what is wrong, as clients read it."""
+    """The normalised form of a code within the limits. Raises BadCode."""
     code_norm = normalise_code(code)
     if not code_norm:
-        raise ValueError("can't be blank")
+        raise BadCode("can't be blank", "blank")
     if len(code) < shortest:
-        raise ValueError(f"is too short (minimum is {shortest} characters)")
+        raise BadCode(f"is too short (minimum is {shortest} characters)", "too_short", count=shortest)
     if len(code) > longest or len(code_norm) > longest:
-        raise ValueError(f"is too long (maximum is {longest} characters)")
+        raise BadCode(f"is too long (maximum is {longest} characters)", "too_long", count=longest)
     return code_norm
 
 
@@ -60,7 +69,7 @@ class Pattern:
                 raise ValidationError({affix: "can't contain a NUL character"})
         try:
             checked_code(self.prefix + self.alphabet[0] * self.length + self.suffix, shortest, longest)
-        except ValueError as error:
+        except BadCode as error:
             raise ValidationError({"length": f"with prefix and suffix {error}"}) from None
 
     def draw(self) -> Iterator[str]:

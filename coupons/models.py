@@ -6,9 +6,8 @@ from django.db import models
 from django.db.models import Q
 
 from commerce.models import Owned
-from commerce.models.records import too_long, too_short
 from commerce.money import MAX_CENTS
-from coupons.codes import normalise_code
+from coupons.codes import BadCode, checked_code
 from promotions.models import CouponCodesPromotionRule
 
 LONGEST_CODE = 64
@@ -98,12 +97,9 @@ class Coupon(Owned):
             self._clean_code()
 
     def _clean_code(self) -> None:
-        self.code_norm = normalise_code(self.code)
-        if not self.code_norm:
-            raise ValidationError({"code": ValidationError("can't be blank", code="blank")})
         shortest = self.organization.setting("coupons_min_code_length")
         longest = min(self.organization.setting("coupons_max_code_length"), LONGEST_CODE)
-        if len(self.code) < shortest:
-            raise ValidationError({"code": too_short(shortest)})
-        if max(len(self.code), len(self.code_norm)) > longest:
-            raise ValidationError({"code": too_long(longest)})
+        try:
+            self.code_norm = checked_code(self.code, shortest, longest)
+        except BadCode as bad:
+            raise ValidationError({"code": ValidationError(str(bad), bad.key, bad.limit)}) from None

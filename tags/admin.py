@@ -83,7 +83,8 @@ def _retag(row: Any, form: NamesForm, who: changes.By) -> bool:
 def _named(row: Any, names: str) -> list[Tag]:
     """Unlike the API's triggers this refuses a name that is no tag: whoever types it can see that."""
     wanted = {name.strip() for name in names.split(",")} - {""}
-    tags = list(Tag.objects.owned_by(row.tenant).filter(name__in=wanted).order_by("pk"))
+    known = Tag.objects.owned_by(row.tenant).filter(name__in=wanted)
+    tags = list(known.select_for_update(no_key=True).order_by("pk"))
     if missing := wanted - {tag.name for tag in tags}:
         raise ValidationError({"names": f"There is no tag {', '.join(sorted(missing))}."})
     return tags

@@ -17,7 +17,8 @@ def change_tags(row: Any, tags: list[Tag], how: str, by: changes.By) -> None:
     wanted = {ADD: held | given, REMOVE: {key: held[key] for key in held.keys() - given.keys()}, REPLACE: given}[how]
     if wanted.keys() == held.keys():
         return
-    _check_number(row, len(wanted))
+    if len(wanted) > len(held):
+        _check_number(row, len(wanted))
     row.tags.add(*(wanted.keys() - held.keys()))
     row.tags.remove(*(held.keys() - wanted.keys()))
     changes.touch(row, "tagged", {"tags": [_names(held), _names(wanted)]}, by)
@@ -34,7 +35,8 @@ def remove_tags(row: Any, names: str, by: changes.By) -> None:
 
 def _named(row: Any, names: str) -> list[Tag]:
     wanted = {name.strip() for name in names.replace("\x00", "").split(",")}
-    return list(Tag.objects.owned_by(row.tenant).filter(name__in=wanted).order_by("pk"))
+    tags = Tag.objects.owned_by(row.tenant).filter(name__in=wanted)
+    return list(tags.select_for_update(no_key=True).order_by("pk"))
 
 
 def _names(tags: dict[int, Tag]) -> list[str]:

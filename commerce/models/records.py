@@ -13,10 +13,6 @@ def too_long(most: int, of: str = "characters") -> ValidationError:
     return ValidationError(f"is too long (maximum is {most} {of})", "too_long", {"count": most})
 
 
-def too_short(least: int) -> ValidationError:
-    return ValidationError(f"is too short (minimum is {least} characters)", "too_short", {"count": least})
-
-
 class Record(models.Model):
     """A row with what every resource of the contract carries: timestamps, a reference, metadata and a revision."""
 

@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
                 ('revision', models.PositiveIntegerField(default=1, editable=False)),
                 ('mode', models.CharField(choices=[('test', 'Test'), ('live', 'Live')], max_length=4)),
                 ('name', models.CharField(max_length=255, validators=[django.core.validators.RegexValidator('^[0-9A-Za-z_-]+\\Z', 'is invalid')])),
-                ('coupons', models.ManyToManyField(blank=True, related_name='tags', to='coupons.coupon')),
+                ('coupons', models.ManyToManyField(blank=True, db_constraint=False, related_name='tags', to='coupons.coupon')),
                 ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='commerce.organization')),
                 ('promotions', models.ManyToManyField(blank=True, related_name='tags', to='promotions.promotion')),
             ],
