@@ -15,9 +15,10 @@ class Tags(Resource):
     relationships = (EVENT_STORES,)
 
 
+# Of both in one request, removing comes first and makes room.
 TRIGGERS = {
-    "_add_tags": Trigger(add_tags, on=("update",), takes_text=True),
     "_remove_tags": Trigger(remove_tags, on=("update",), takes_text=True),
+    "_add_tags": Trigger(add_tags, on=("update",), takes_text=True),
 }
 
 registry.extend(("coupons",), Rel("tags", target="tags", inverse="coupons", change=change_tags), triggers=TRIGGERS)
