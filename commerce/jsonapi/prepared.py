@@ -100,6 +100,19 @@ class Statement:
         return values
 
 
+class Instances(Statement):
+    """The compiled form of a query set of whole rows."""
+
+    def __init__(self, rows: models.QuerySet) -> None:
+        fields = rows.model._meta.concrete_fields
+        super().__init__(rows, loads=[index for index, field in enumerate(fields) if isinstance(field, JSONField)])
+        self.model = rows.model
+        self.names = [field.attname for field in fields]
+
+    def load(self, values: Mapping[str, Any]) -> list[Any]:
+        return [self.model.from_db(connection.alias, self.names, row) for row in self.run(values)]
+
+
 def without_values(condition: Q, values: dict[str, Any]) -> Q | None:
     """The condition with parameters for its values, which are put into `values`.
 

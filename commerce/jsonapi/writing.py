@@ -7,11 +7,13 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
+from django.db import connection
 from rest_framework.exceptions import ValidationError as FieldValidationError
 from rest_framework.fields import Field, SkipField, empty
 
 from commerce.jsonapi.errors import ApiError, Problem, error, field_problems, invalid, model_problems
 from commerce.jsonapi.parser import Identifier, Linkage, ResourceDocument, pointer_to
+from commerce.jsonapi.prepared import Instances, Parameter, like
 from commerce.jsonapi.resource import Rel, Resource, Trigger
 
 ADD, REMOVE, REPLACE = "add", "remove", "replace"
@@ -186,14 +188,23 @@ def targets_of(
             continue
         key = target.decode_id(identifier.id)
         keys[-1 - index if key is None else key] = (identifier.type, where)
-    rows = target.rows(tenant).select_for_update(no_key=True, of=("self",)).filter(pk__in=keys).order_by("pk")
-    found = {row.pk: row for row in rows} if keys else {}
+    found = {row.pk: row for row in _locked(target, list(keys), tenant)} if keys else {}
     for key, (type_name, where) in keys.items():
         row = found.get(key)
         if row is None or type_name not in (target.type, row.wire_type):
             detail = f"{relation.name} names a resource that was not found."
             problems.append(Problem(404, "RECORD_NOT_FOUND", detail, source={"pointer": where}))
     return [found[key] for key in keys if key in found], problems
+
+
+def _locked(target: Resource, keys: list[int], tenant: Any) -> list[Any]:
+    return _locking(connection.vendor, target, like(tenant)).load({**tenant._asdict(), "keys": keys})
+
+
+@lru_cache(maxsize=256)
+def _locking(vendor: str, target: Resource, tenant: Any) -> Instances:
+    rows = target.rows(tenant).filter(pk__among=Parameter("keys")).order_by("pk")
+    return Instances(rows.select_for_update(no_key=True, of=("self",)))
 
 
 def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, how: str, tenant: Any, by: Any) -> None:
