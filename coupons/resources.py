@@ -1,7 +1,7 @@
 from rest_framework.fields import EmailField
 
 from commerce.api import Resource, registry
-from commerce.jsonapi.filters import NormalisedFilter
+from commerce.jsonapi.attribute_filters import NormalisedFilter
 from commerce.jsonapi.resource import Rel
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 from coupons import upkeep

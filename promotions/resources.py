@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 
 from commerce.api import Resource, registry
-from commerce.jsonapi.filters import NamedFilter, as_flag
+from commerce.jsonapi.attribute_filters import NamedFilter, as_flag
 from commerce.jsonapi.resource import NOW, Derived, Trigger
 from commerce.money import as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS

@@ -10,27 +10,20 @@ known is refused by name, because a condition that is silently dropped widens a 
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache, partial, reduce
 from operator import and_, or_
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
-import django_filters
-import orjson
 from django import forms
-from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.db.models import Q
 
+from commerce.jsonapi.attribute_filters import OF_EVERY_ATTRIBUTE, ORDERED, AttributeFilter, IdFilter, as_flag
 from commerce.jsonapi.errors import ApiError, error
-from commerce.jsonapi.parser import is_storable
-
-if TYPE_CHECKING:
-    from commerce.jsonapi.resource import Rel, Resource
+from commerce.jsonapi.resource import Rel, Resource
 
 LONGEST_KEY = 512
-LONGEST_TEXT = 1000
-"""Before it is normalised, which can make it eighteen times as long; SQLite takes patterns of 50,000 bytes."""
 DEEPEST_PATH = 5
 MOST_COMPARISONS = 200
 """Of one request; every value of `_any` and `_all` is one, for every attribute. SQLite takes no deeper expression."""
@@ -96,10 +89,6 @@ PREDICATES: dict[str, Predicate] = {
 }
 
 _NULL = Predicate("not_null", negated=True)
-_OF_EVERY_ATTRIBUTE = frozenset({"not_null", "present"})
-_EQUAL = frozenset({"exact", "in"})
-_ORDERED = frozenset({"lt", "lte", "gt", "gte"})
-_SEARCHED = frozenset({"matches", "start", "end", "cont"})
 
 
 # --- Parsing --------------------------------------------------------------------------------------------------------
@@ -164,206 +153,11 @@ def _predicates_of(key: str) -> Iterator[str]:
             yield name
 
 
-# --- What may be asked of an attribute, by the type of its column -----------------------------------------------------
-
-
-class TextField(forms.CharField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "strip": False, "required": False, "max_length": LONGEST_TEXT})
-
-
-class IntegerField(forms.IntegerField):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**{**options, "required": True, "min_value": -(2**63), "max_value": 2**63 - 1})
-
-
-class FlagField(forms.Field):
-    def clean(self, value: Any) -> bool:
-        return as_flag(value)
-
-
-class InstantField(forms.Field):
-    def clean(self, value: Any) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            raise forms.ValidationError("is not a timestamp") from None
-
-
-class ObjectField(forms.Field):
-    def clean(self, value: Any) -> dict[str, Any]:
-        try:
-            wanted = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            raise forms.ValidationError("is not valid JSON") from None
-        if not isinstance(wanted, dict) or not is_storable(wanted):
-            raise forms.ValidationError("is not a JSON object that could be stored")
-        return wanted
-
-
-class AttributeFilter(django_filters.Filter):
-    """How one attribute is compared. Of every attribute may be asked whether it is null or blank, of some more."""
-
-    lookups: ClassVar[frozenset[str]]
-    blank: ClassVar[Any] = None
-    """What counts as blank, besides null."""
-
-    def answers(self, lookup: str) -> bool:
-        return lookup in self.lookups or lookup in _OF_EVERY_ATTRIBUTE
-
-    def condition(self, lookup: str, text: str) -> Q:
-        """Where `lookup` holds for what `text` says. Raises ValidationError."""
-        if lookup == "in":
-            return self.column("in", [self.clean(value) for value in text.split(",")])
-        return self.column(lookup, self.clean(text))
-
-    def clean(self, text: str) -> Any:
-        return self.field.clean(text)
-
-    def has_value(self, *, not_blank: bool = False) -> Q:
-        filled = self.column("isnull", False)
-        return filled & ~self.column("exact", self.blank) if not_blank and self.blank is not None else filled
-
-    def column(self, lookup: str, value: Any) -> Q:
-        return Q((f"{self.field_name}__{lookup}", value))
-
-    def knows(self, text: str) -> bool:
-        """Whether a row may have what `text` says."""
-        return True
-
-
-class TextFilter(AttributeFilter):
-    field_class = TextField
-    lookups = _EQUAL | _ORDERED | _SEARCHED
-    blank = ""
-    like = "ilike"
-
-    def condition(self, lookup: str, text: str) -> Q:
-        if lookup in _ORDERED:
-            return self.column(f"bytewise__{lookup}", self.clean(text))
-        if lookup in _SEARCHED:
-            return self.column(self.like, _pattern(lookup, self.clean(text)))
-        return super().condition(lookup, text)
-
-
-class IntegerFilter(AttributeFilter):
-    field_class = IntegerField
-    lookups = _EQUAL | _ORDERED
-
-
-class InstantFilter(AttributeFilter):
-    field_class = InstantField
-    lookups = _EQUAL | _ORDERED
-
-
-class FlagFilter(AttributeFilter):
-    field_class = FlagField
-    lookups = _EQUAL | {"true"}
-
-    def condition(self, lookup: str, text: str) -> Q:
-        return self.column("exact", True) if lookup == "true" else super().condition(lookup, text)
-
-
-class ObjectFilter(AttributeFilter):
-    field_class = ObjectField
-    lookups = frozenset({"json_contains"})
-    blank = {}
-
-
-class NormalisedFilter(TextFilter):
-    """Text compared in a normal form that a column of its own holds; prefix search walks the index of that column."""
-
-    like = "like"
-
-    def __init__(self, field_name: str, normalise: Callable[[str], str]) -> None:
-        super().__init__(field_name=field_name)
-        self.normalise = normalise
-
-    def clean(self, text: str) -> str:
-        return self.normalise(super().clean(text))
-
-    def condition(self, lookup: str, text: str) -> Q:
-        return self._starting(self.clean(text)) if lookup == "start" else super().condition(lookup, text)
-
-    def _starting(self, prefix: str) -> Q:
-        """From the prefix on, and before the first text that sorts after all that begin with it."""
-        condition = self.column("bytewise__gte", prefix)
-        stem = prefix.rstrip("\U0010ffff")
-        if not stem:
-            return condition
-        next_letter = "\ue000" if stem[-1] == "\ud7ff" else chr(ord(stem[-1]) + 1)
-        return condition & self.column("bytewise__lt", stem[:-1] + next_letter)
-
-
-class NamedFilter(AttributeFilter):
-    """Values that have other names on the wire than in the column. No row has what an unknown name stands for."""
-
-    field_class = TextField
-    lookups = _EQUAL
-
-    def __init__(self, field_name: str, stored: Callable[[str], Any]) -> None:
-        super().__init__(field_name=field_name)
-        self.stored = stored
-
-    def condition(self, lookup: str, text: str) -> Q:
-        if lookup in _ORDERED:
-            return self.column(lookup, self.stored(text))
-        names = text.split(",") if lookup == "in" else [text]
-        values = [self.stored(name) for name in names]
-        return self.column("in", [value for value in values if value is not None])
-
-    def knows(self, text: str) -> bool:
-        return all(self.stored(name) is not None for name in text.split(","))
-
-
-class IdFilter(NamedFilter):
-    """Public ids, in the order of the keys behind them."""
-
-    lookups = _EQUAL | _ORDERED
-
-
-_FILTERS: tuple[tuple[type[models.Field], type[AttributeFilter]], ...] = (
-    (models.BooleanField, FlagFilter),
-    (models.DateTimeField, InstantFilter),
-    (models.IntegerField, IntegerFilter),
-    (models.JSONField, ObjectFilter),
-    (models.CharField, TextFilter),
-    (models.TextField, TextFilter),
-)
-
-
-def filter_for(field: models.Field) -> AttributeFilter:
-    stored = field.output_field if isinstance(field, models.GeneratedField) else field
-    for field_type, filter_type in _FILTERS:
-        if isinstance(stored, field_type):
-            return filter_type()
-    raise ImproperlyConfigured(f"{field} needs a filter of its own")
-
-
-def as_flag(text: str) -> bool:
-    """Raises ValidationError."""
-    if text in ("true", "1", "t"):
-        return True
-    if text in ("false", "0", "f"):
-        return False
-    raise forms.ValidationError("is not a boolean")
-
-
-def _pattern(lookup: str, text: str) -> str:
-    if lookup == "matches":
-        if len(text) - len(text.rstrip("\\")) & 1:
-            raise forms.ValidationError("ends with a lone backslash")
-        return text
-    escaped = text.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return ("" if lookup == "start" else "%") + escaped + ("" if lookup == "end" else "%")
-
-
 # --- Compiling ------------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=512)
-def vocabulary(resource: "Resource") -> Vocabulary:
+def vocabulary(resource: Resource) -> Vocabulary:
     return Vocabulary(
         frozenset({"id", *resource.filterset_class.base_filters}),
         {
@@ -374,9 +168,7 @@ def vocabulary(resource: "Resource") -> Vocabulary:
     )
 
 
-def where(
-    resource: "Resource", conditions: Mapping[str, str], tenant: Any, authorize: Callable[["Resource"], None]
-) -> Q:
+def where(resource: Resource, conditions: Mapping[str, str], tenant: Any, authorize: Callable[[Resource], None]) -> Q:
     """What every condition of `filter[q]` asks, scopes aside, or a 400 that names the one that cannot be.
 
     `authorize` raises for a type whose attributes the caller may not read, on whatever path they are reached.
@@ -393,9 +185,7 @@ def where(
     return asked
 
 
-def scoped(
-    rows: models.QuerySet, resource: "Resource", conditions: Mapping[str, str], now: datetime
-) -> models.QuerySet:
+def scoped(rows: models.QuerySet, resource: Resource, conditions: Mapping[str, str], now: datetime) -> models.QuerySet:
     """`rows` narrowed by the scopes among the conditions, or a 400 that names the one that cannot be."""
     for key in conditions:
         if key in resource.scopes:
@@ -406,7 +196,7 @@ def scoped(
     return rows
 
 
-def _parsed(key: str, resource: "Resource") -> Condition:
+def _parsed(key: str, resource: Resource) -> Condition:
     condition = parse_key(key, vocabulary(resource))
     if condition is None:
         raise _not_allowed(key, f"is not an attribute and predicate of {resource.type}")
@@ -441,7 +231,7 @@ class _Test(NamedTuple):
 
 
 class _Search:
-    def __init__(self, resource: "Resource", tenant: Any, authorize: Callable[["Resource"], None]) -> None:
+    def __init__(self, resource: Resource, tenant: Any, authorize: Callable[[Resource], None]) -> None:
         self.resource, self.tenant, self.authorize = resource, tenant, authorize
 
     def where(self, condition: Condition, text: str) -> Q:
@@ -459,7 +249,7 @@ class _Search:
         asked = self._along(relations, _test(filter_, predicate, text), self.resource)
         return asked | self._along(relations, _test(filter_, _NULL, ""), self.resource) if predicate.or_null else asked
 
-    def _along(self, relations: "tuple[Rel, ...]", test: _Test, resource: "Resource") -> Q:
+    def _along(self, relations: "tuple[Rel, ...]", test: _Test, resource: Resource) -> Q:
         """The test at the end of a path. Each relationship is a subquery over its target's own tenant."""
         if not relations:
             return test.fails if test.negated else test.holds
@@ -477,7 +267,7 @@ class _Search:
         return Q(pk__in=found.filter((f"{relation.inverse}__isnull", False)).order_by().values(relation.inverse))
 
 
-def _resolved(path: Path, resource: "Resource") -> "tuple[tuple[Rel, ...], AttributeFilter]":
+def _resolved(path: Path, resource: Resource) -> tuple[tuple[Rel, ...], AttributeFilter]:
     """The relationships of a path and the filter at its end. The id behind a foreign key is the foreign key."""
     relations = []
     for name in path.relations:
@@ -493,11 +283,11 @@ def _resolved(path: Path, resource: "Resource") -> "tuple[tuple[Rel, ...], Attri
 def _test(filter_: AttributeFilter, predicate: Predicate, text: str) -> _Test:
     lookup, negated = predicate.lookup, predicate.negated
     if predicate.takes == "flag":
-        negated = negated != (not FlagField().clean(text))
-    if lookup in _OF_EVERY_ATTRIBUTE:
+        negated = negated != (not as_flag(text))
+    if lookup in OF_EVERY_ATTRIBUTE:
         filled = filter_.has_value(not_blank=lookup == "present")
         return _Test(filled, ~filled, negated, True)
-    if (negated or lookup in _ORDERED) and not filter_.knows(text):
+    if (negated or lookup in ORDERED) and not filter_.knows(text):
         # The contrary of nothing is everything, and so is what comes after nothing.
         raise forms.ValidationError("names nothing that is known")
     holds = filter_.condition(lookup, text)

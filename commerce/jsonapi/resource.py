@@ -25,7 +25,7 @@ from rest_framework.fields import Field
 from rest_framework_json_api.serializers import ModelSerializer
 
 from commerce import ids
-from commerce.jsonapi.filters import filter_for
+from commerce.jsonapi.attribute_filters import filter_for
 
 NOW = "now"
 """In place of a column of Derived: the time of the request."""

@@ -3,7 +3,7 @@ from typing import Any
 
 from commerce import ids
 from commerce.api import Resource, registry
-from commerce.jsonapi.filters import IdFilter
+from commerce.jsonapi.attribute_filters import IdFilter
 from commerce.jsonapi.resource import Derived, Rel, Trigger
 from commerce.models import Event, Version
 

@@ -10,7 +10,8 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from commerce import changes
-from commerce.jsonapi.filters import LONGEST_TEXT, MOST_COMPARISONS, MOST_VALUES
+from commerce.jsonapi.attribute_filters import LONGEST_TEXT
+from commerce.jsonapi.filters import MOST_COMPARISONS, MOST_VALUES
 from commerce.models import Application, Mode, Organization, Role
 from coupons.models import Coupon
 from promotions.models import CouponCodesPromotionRule
