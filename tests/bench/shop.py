@@ -23,6 +23,7 @@ from tags.models import Tag
 from tests import factories
 from tests.bench import floors
 
+EXPIRES_AT = "2030-01-01T00:00:00Z"
 SAMPLE = 1000
 """Coupons that requests ask for; these have a recipient and two tags each."""
 
@@ -59,30 +60,29 @@ def open_shop(coupons: int, folder: Path) -> Shop:
 
 
 def _load(rule: CouponCodesPromotionRule, coupons: int, folder: Path) -> Load:
-    codes = list(dict.fromkeys(islice(Pattern().draw(), coupons)))
-    wanted, ready = folder / "coupons.csv", folder / "rows.csv"
-    with wanted.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("code", "usage_limit", "expires_at"))
-        writer.writerows((code, 1, "2030-01-01T00:00:00Z") for code in codes)
-    row = {
+    """The same codes in the same order, once as finished rows for psql and once as the file an operator has."""
+    columns = {
         "organization_id": rule.organization_id,
         "mode": rule.mode,
         "promotion_rule_id": rule.pk,
         "usage_limit": 1,
         "usage_count": 0,
         "customer_single_use": False,
-        "expires_at": "2030-01-01T00:00:00Z",
+        "expires_at": EXPIRES_AT,
         "metadata": "{}",
         "batch": "abcdefghij",
         "revision": 1,
         "created_at": clock.now(),
         "updated_at": clock.now(),
     }
-    with ready.open("w", newline="") as file:
-        csv.writer(file).writerows((code, code, *row.values()) for code in codes)
-    del codes
-    copy_seconds = floors.copy(Coupon._meta.db_table, ("code", "code_norm", *row), ready)
+    wanted, ready = folder / "coupons.csv", folder / "rows.csv"
+    with wanted.open("w", newline="") as file, ready.open("w", newline="") as row_file:
+        writer, row_writer = csv.writer(file), csv.writer(row_file)
+        writer.writerow(("code", "usage_limit", "expires_at"))
+        for code in islice(Pattern().draw(), coupons):
+            writer.writerow((code, 1, EXPIRES_AT))
+            row_writer.writerow((code, code, *columns.values()))
+    copy_seconds = floors.copy(Coupon._meta.db_table, ("code", "code_norm", *columns), ready)
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {Coupon._meta.db_table} CASCADE")
     seconds, peak = _import(rule, wanted)
@@ -91,18 +91,31 @@ def _load(rule: CouponCodesPromotionRule, coupons: int, folder: Path) -> Load:
 
 def _import(rule: CouponCodesPromotionRule, file: Path) -> tuple[float, float]:
     """Seconds and MiB of `import_coupons`, as an operator runs it."""
-    arguments = [str(file), "--organization", rule.organization.slug, "--rule", rule.public_id]
-    started = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, settings.BASE_DIR / "manage.py", "import_coupons", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    told = process.stderr.read().decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"import_coupons failed: {told}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    command = ["import_coupons", file, "--organization", rule.organization.slug, "--rule", rule.public_id]
+    log = file.with_suffix(".log")
+    started, peak = time.monotonic(), 0.0
+    with log.open("w") as told:
+        process = subprocess.Popen(
+            [sys.executable, settings.BASE_DIR / "manage.py", *command],
+            env={**os.environ, "SERVING": "0"},
+            stdout=told,
+            stderr=told,
+        )
+        while process.poll() is None:
+            peak = max(peak, _memory(process.pid))
+            time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"import_coupons failed:\n{log.read_text()}")
+    return time.monotonic() - started, peak
+
+
+def _memory(pid: int) -> float:
+    """MiB a process held at most, or 0 where Linux does not tell; what `wait4` reports may be its parent's."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
 def _dress(sample: list[Coupon], rule: CouponCodesPromotionRule) -> None:
