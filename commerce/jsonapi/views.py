@@ -93,11 +93,12 @@ class ResourceView(ViewSetMixin, APIView):
         self.check_type(document)
         if document.id is not None:
             raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
+        plan = plan_for(self.resource, query)
         with self.transaction():
             row = self.new_row()
             writing.Write(self.resource, document, self.tenant, self.by).create(row)
-        plan = plan_for(self.resource, query)
-        return self.single(request, plan, self.row(plan, row.pk), query, status=201)
+            written = self.row(plan, row.pk)
+        return self.single(request, plan, written, query, status=201)
 
     def update(self, request: Request, id: str) -> HttpResponse:
         self.authorize("update", self.resource)
@@ -105,20 +106,17 @@ class ResourceView(ViewSetMixin, APIView):
         document = parser.resource_document(self.body(request))
         if document.id is None:
             raise error(400, "PARAM_MISSING", "id must be given.", pointer="/data")
+        plan = plan_for(self.resource, query)
         with self.transaction():
             row = self.locked(id)
             self.check_type(document)
             if document.id != id:
-                raise error(
-                    409,
-                    "KEY_NOT_INCLUDED_IN_URL",
-                    "The URL does not include the id of the document.",
-                    pointer="/data/id",
-                )
+                detail = "The URL does not include the id of the document."
+                raise error(409, "KEY_NOT_INCLUDED_IN_URL", detail, pointer="/data/id")
             self.check_match(request, row)
             writing.Write(self.resource, document, self.tenant, self.by).update(row)
-        plan = plan_for(self.resource, query)
-        return self.single(request, plan, self.row(plan, row.pk), query)
+            written = self.row(plan, row.pk)
+        return self.single(request, plan, written, query)
 
     def destroy(self, request: Request, id: str) -> HttpResponse:
         self.authorize("destroy", self.resource)
