@@ -343,7 +343,7 @@ def test_other_relationships_are_refused_and_written_nowhere(api: Api, here: Wor
 def test_filterable_attributes_find_the_row_and_their_contrary_does_not(api: Api, here: World, name: str):
     row = shown(api, here, name)
     values = {"id": row["id"], **row["attributes"], **({"type": row["type"]} if TABLE[name].sti else {})}
-    only = f"filter[q][id_eq]={row['id']}"
+    only = f"filter[q][id_gteq]={row['id']}&filter[q][id_lteq]={row['id']}"
     for attribute in ["id", *TABLE[name].flagged("f"), *(["type"] if TABLE[name].sti else [])]:
         for condition, expected in conditions(attribute, values[attribute]):
             assert api.ids(f"{name}?filter[q]{condition}&{only}") == ([row["id"]] if expected else []), condition
@@ -568,3 +568,16 @@ def test_another_tenants_rows_are_no_targets(api: Api, here: World, stranger: St
 def test_a_singleton_is_the_callers_own(api: Api, here: World, stranger: Stranger, name: str):
     assert api.data(here.path(name))["id"] == here.id(name)
     assert stranger.api.data(here.path(name))["id"] == stranger.world.id(name)
+
+
+def test_a_row_that_points_into_another_tenant_leads_nowhere(api: Api, here: World, stranger: Stranger):
+    """No write makes such a row; should one exist, reading it still gives nothing away."""
+    foreign = stranger.world.rows["coupon_recipients"]
+    Coupon.objects.filter(pk=here.rows["coupons"].pk).update(coupon_recipient=foreign)
+    coupon, email = here.path("coupons"), foreign.email
+    body = api.get(f"{coupon}?include=coupon_recipient").json()
+    assert body["data"]["relationships"]["coupon_recipient"]["data"] is None
+    assert body["included"] == []
+    assert api.data(f"{coupon}/coupon_recipient") is None
+    assert api.data(f"{coupon}/relationships/coupon_recipient") is None
+    assert api.ids(f"coupons?filter[q][coupon_recipient_email_eq]={email}") == []

@@ -104,10 +104,12 @@ def test_111_linkage_that_is_no_identifier_is_400(api: Api, linkage: Any):
     assert refused(many) == (400, "BAD_REQUEST", {"pointer": "/data/relationships/tags/data/0"})
 
 
-def test_112_a_lid_is_accepted(api: Api):
+def test_037_112_a_lid_is_accepted_and_no_other_is_given(api: Api):
     body = document("tags", {"name": "summer"})
     body["data"]["lid"] = "local-1"
-    assert api.post("tags", body).status_code == 201
+    answer = api.post("tags", body)
+    assert answer.status_code == 201
+    assert answer.json()["data"].get("lid", "local-1") == "local-1"
 
 
 def test_113_114_a_client_id_is_403_whether_it_exists_or_not(api: Api, acme: Organization):

@@ -78,6 +78,10 @@ def test_160_a_malformed_parameter_is_400(api: Api, coupon: Coupon, name: str):
     assert refused(answer) == (400, "PARAM_NOT_ALLOWED", {"parameter": name})
 
 
+def test_161_the_framework_adds_no_parameter_of_its_own(api: Api):
+    assert refused(api.get("coupons?format=json")) == (400, "PARAM_NOT_ALLOWED", {"parameter": "format"})
+
+
 def test_162_raw_and_encoded_brackets_are_equal(api: Api, coupon: Coupon):
     raw = api.data("coupons?fields[coupons]=code&filter[q][code_eq]=SUMMER-01&page[size]=1")
     encoded = api.data("coupons?fields%5Bcoupons%5D=code&filter%5Bq%5D%5bcode_eq%5d=SUMMER-01&page%5bsize%5D=1")
