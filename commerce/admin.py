@@ -31,7 +31,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
 
-from commerce import changes, clock, ids
+from commerce import auth, changes, clock, ids
 from commerce.api import registry
 from commerce.errors import DomainError
 from commerce.models import Application, Event, Mode, Organization, Owned, Role, Tenant, Version
@@ -468,6 +468,7 @@ class OrganizationAdmin(Admin):
         else:
             obj.created_at = obj.updated_at
         obj.save()
+        auth.snapshot.forget()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -153,7 +153,8 @@ class ApiView(ResourceView):
         return changes.atomic()
 
     def new_row(self) -> Any:
-        return self.resource.model(organization_id=self.tenant.organization_id, mode=self.tenant.mode)
+        organization = auth.snapshot.known.organizations[self.tenant.organization_id]
+        return self.resource.model(organization=organization, mode=self.tenant.mode)
 
     def singleton_key(self) -> int:
         return self.resource.singleton_key(self.caller)  # type: ignore[attr-defined, no-any-return]

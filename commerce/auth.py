@@ -42,8 +42,10 @@ class Known(NamedTuple):
     second: int
     revoked: frozenset[str]
     applications: frozenset[int]
-    organizations: dict[str, int]
-    """Slug -> primary key."""
+    slugs: dict[str, int]
+    """Slug of an organization -> its primary key."""
+    organizations: dict[int, Organization]
+    """With their slug and settings; the rest of one is read when it is asked for."""
     permissions: dict[tuple[int, str], dict[str, list[str]]]
     """Organization and name of a role -> resource type -> actions."""
 
@@ -54,7 +56,7 @@ class Snapshot:
     def __init__(self) -> None:
         self._lock = Lock()
         self._stale_at = 0.0
-        self.known = Known(0, frozenset(), frozenset(), {}, {})
+        self.known = Known(0, frozenset(), frozenset(), {}, {}, {})
 
     def current(self, now: datetime) -> Known:
         if time.monotonic() >= self._stale_at:
@@ -72,11 +74,13 @@ class Snapshot:
         stale_at = time.monotonic() + REFRESH_SECONDS
         revoked = IssuedToken.objects.filter(revoked_at__isnull=False, expires_at__gt=now)
         roles = Role.objects.values_list("organization_id", "name", "permissions")
+        organizations = Organization.objects.only("slug", "settings").in_bulk()
         self.known = Known(
             second=int(now.timestamp()),
             revoked=frozenset(revoked.values_list("number", flat=True)),
             applications=frozenset(Application.objects.values_list("pk", flat=True)),
-            organizations=dict(Organization.objects.values_list("slug", "pk")),
+            slugs={organization.slug: key for key, organization in organizations.items()},
+            organizations=organizations,
             permissions={(organization, name): permissions for organization, name, permissions in roles},
         )
         self._stale_at = stale_at
@@ -131,7 +135,7 @@ def authenticate(request: HttpRequest, now: datetime) -> Caller:
         expires <= now.timestamp()
         or caller.number in known.revoked
         or caller.application_id not in known.applications
-        or known.organizations.get(label, organization) != organization
+        or known.slugs.get(label, organization) != organization
     ):
         raise InvalidToken
     return caller

@@ -51,7 +51,7 @@ def create(row: Owned, by: By) -> None:
     row.created_at = row.updated_at = by.now
     row.clean()
     with _naming(row), transaction.atomic(savepoint=False):
-        row.save(force_insert=True)
+        _insert(row)
         changes = {name: [None, value] for name, value in _told(row).items() if value is not None}
         record(row, "create", changes, by)
     _remember(row)
@@ -121,23 +121,8 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
         "updated_at": by.now,
     }
     told_as = event if event in ("create", "destroy") else "update"
-    _append(Version(event=told_as, changes=changes, who=by.who, **common))
-    _append(Event(name=f"{row.wire_type}.{event}", **common))
-
-
-def _append(row: models.Model) -> None:
-    """Inserts a row whose key nobody asks for. Two follow every write, so their statement is written once."""
-    sql, fields = _insertion(type(row))
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields])
-
-
-@lru_cache
-def _insertion(model: type[models.Model]) -> tuple[str, list[models.Field]]:
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(field.column for field in fields)
-    places = ", ".join(["%s"] * len(fields))
-    return f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places})", fields  # noqa: S608 (our own names)
+    _insert(Version(event=told_as, changes=changes, who=by.who, **common))
+    _insert(Event(name=f"{row.wire_type}.{event}", **common))
 
 
 def touch(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
@@ -151,10 +136,10 @@ def record_batch(parent: Owned, batch: str, counts: dict[str, list[int]], by: By
     touch(parent, "update", {**counts, "batch": [None, batch]}, by)
 
 
-def count(rows: QuerySet, **deltas: int) -> int:
-    """The counter twin of `save`: adds to counters and raises the revision, without a version. Returns rows touched."""
-    added = {name: F(name) + delta for name, delta in deltas.items()}
-    return rows.update(**added, revision=F("revision") + 1)
+def count(model: type[Owned], key: int, **deltas: int) -> None:
+    """The counter twin of `save`: adds to counters of a row and raises its revision, without a version."""
+    with connection.cursor() as cursor:
+        cursor.execute(_counting(model, tuple(deltas)), [*deltas.values(), key])
 
 
 def changed_fields(row: Owned) -> list[models.Field]:
@@ -192,7 +177,9 @@ def _jsonable(field: models.Field, value: Any) -> Any:
 
 
 def _remember(row: Owned) -> None:
-    row._stored = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    row._stored = {
+        field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields if not field.generated
+    }
 
 
 @contextmanager
@@ -216,3 +203,28 @@ def _explain(row: Owned) -> None:
             is_unique = isinstance(constraint, models.UniqueConstraint)
             error = ValidationError("has already been taken", code="taken") if is_unique else cause
             raise ValidationError({attribute: error}) from None
+
+
+# --- Statements that follow every write, so their SQL is written once -----------------------------
+
+
+def _insert(row: Owned) -> None:
+    sql, fields = _insertion(type(row))
+    values = [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in fields]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        (row.pk,) = cursor.fetchone()
+    row._state.adding, row._state.db = False, connection.alias
+
+
+@lru_cache
+def _insertion(model: type[Owned]) -> tuple[str, list[models.Field]]:
+    fields = [field for field in model._meta.concrete_fields if not field.primary_key and not field.generated]
+    columns, places = ", ".join(field.column for field in fields), ", ".join(["%s"] * len(fields))
+    return f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places}) RETURNING id", fields  # noqa: S608
+
+
+@lru_cache
+def _counting(model: type[Owned], names: tuple[str, ...]) -> str:
+    added = ", ".join(f"{name} = {name} + %s" for name in names)
+    return f"UPDATE {model._meta.db_table} SET {added}, revision = revision + 1 WHERE id = %s"  # noqa: S608

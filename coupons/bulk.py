@@ -153,8 +153,8 @@ def _keep_recipients(values: dict[str, Any]) -> None:
 
 
 def _counted(rule: CouponCodesPromotionRule, count: int) -> int:
+    changes.count(Promotion, rule.promotion_id, coupons_count=count)
     promotion = Promotion.objects.owned_by(rule.tenant).filter(pk=rule.promotion_id)
-    changes.count(promotion, coupons_count=count)
     return promotion.values_list("coupons_count", flat=True).get()
 
 

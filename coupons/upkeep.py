@@ -129,7 +129,7 @@ def delete_promotion(promotion: Promotion, by: changes.By) -> None:
 
 
 def _count_coupons(promotion_id: int, difference: int) -> None:
-    changes.count(Promotion.objects.filter(pk=promotion_id), coupons_count=difference)
+    changes.count(Promotion, promotion_id, coupons_count=difference)
 
 
 def _move_count(former: Promotion, new: Promotion, coupons: int, by: changes.By) -> None:

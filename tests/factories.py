@@ -61,7 +61,7 @@ def order_amount_rule(promotion: Promotion, **values: Any) -> OrderAmountPromoti
 def coupon(rule: CouponCodesPromotionRule, **values: Any) -> Coupon:
     values = {"code": f"CODE-{next(_numbers):06}", **values}
     row = _created(Coupon(promotion_rule=rule, **_tenant_of(rule), **values))
-    changes.count(Promotion.objects.filter(pk=rule.promotion_id), coupons_count=1)
+    changes.count(Promotion, rule.promotion_id, coupons_count=1)
     return row
 
 

@@ -555,7 +555,7 @@ def test_counters_that_rose_meanwhile_stay(rule: CouponCodesPromotionRule) -> No
     url = f"{PROMOTIONS}{rule.promotion_id}/change/"
     opened = form_of(staff.get(url))
     factories.coupon(rule)
-    changes.count(Promotion.objects.filter(pk=rule.promotion_id), total_usage_count=1)
+    changes.count(Promotion, rule.promotion_id, total_usage_count=1)
 
     staff.post(url, opened | {"name": "Winter"})
 

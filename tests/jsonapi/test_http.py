@@ -172,7 +172,7 @@ def test_200_counters_and_tags_raise_the_revision(api: Api, coupon: Coupon):
     promotion = coupon.promotion_rule.promotion
     url = f"promotions/{promotion.public_id}"
     before = etag(api, url)
-    changes.count(Promotion.objects.filter(pk=promotion.pk), total_usage_count=1)
+    changes.count(Promotion, promotion.pk, total_usage_count=1)
     counted = etag(api, url)
     api.update(promotion, tags=[factories.tag(promotion.organization)])
     assert len({before, counted, etag(api, url)}) == 3
