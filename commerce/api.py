@@ -33,6 +33,8 @@ registry = declared.Registry()
 class TimestampField(fields.DateTimeField):
     """An instant in ISO 8601, kept in whole milliseconds as everywhere on the wire."""
 
+    default_error_messages = {"invalid": "is not a timestamp", "date": "is not a timestamp"}
+
     def to_internal_value(self, value: Any) -> Any:
         try:
             return clock.to_milliseconds(super().to_internal_value(value))
@@ -40,8 +42,14 @@ class TimestampField(fields.DateTimeField):
             self.fail("overflow")
 
 
+class BooleanField(fields.BooleanField):
+    default_error_messages = {"invalid": "is not a boolean"}
+
+
 class ObjectField(fields.JSONField):
     """A JSON object that the database can hold."""
+
+    default_error_messages = {"invalid": "must be an object that can be stored"}
 
     def to_internal_value(self, data: Any) -> Any:
         if not is_storable(data):
@@ -68,6 +76,7 @@ class WholePercentageField(IntegerField):
 class Serializer(ModelSerializer):
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **ModelSerializer.serializer_field_mapping,
+        models.BooleanField: BooleanField,
         models.DateTimeField: TimestampField,
         models.JSONField: ObjectField,
         models.IntegerField: IntegerField,
@@ -192,7 +201,7 @@ def route(request: HttpRequest, path: str) -> HttpResponse:
     first, *rest = path.removesuffix("/").split("/")
     resource = registry.by_path.get(first)
     if resource is None:
-        return unknown_url(request)
+        return _unknown(request)
     known = {} if resource.singleton or not rest else {"id": rest.pop(0)}
     if not rest:
         shape = "member" if known or resource.singleton else "collection"
@@ -202,7 +211,7 @@ def route(request: HttpRequest, path: str) -> HttpResponse:
         return _view(resource, "relationship")(request, **known, name=rest[1])
     if len(rest) == 1:
         return _view(resource, "related")(request, **known, name=rest[0])
-    return unknown_url(request)
+    return _unknown(request)
 
 
 @lru_cache(maxsize=1024)
@@ -210,6 +219,14 @@ def _view(resource: declared.Resource, shape: str) -> Callable[..., HttpResponse
     methods = {method: name for method, (name, action) in _SHAPES[shape].items() if action in resource.actions}
     view: Callable[..., HttpResponse] = resource.view_class.as_view(methods)
     return view
+
+
+def _unknown(request: HttpRequest) -> HttpResponse:
+    answer = unknown_url(request)
+    allowance = rate_limits.take("read", f"address:{request.META.get('REMOTE_ADDR')}", None, clock.now())
+    for name, value in allowance.headers.items():
+        answer.headers[name] = value
+    return answer
 
 
 def _unauthorized(code: str, detail: str) -> ApiError:

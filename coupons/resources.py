@@ -1,3 +1,5 @@
+from functools import partial
+
 from rest_framework.fields import EmailField
 
 from commerce.api import Resource, registry
@@ -41,7 +43,7 @@ RULES = [
         target=f"{kind}_promotion_rules",
         inverse="promotion_id",
         many=False,
-        change=upkeep.adopt_rule,
+        change=partial(upkeep.adopt_rule, kind),
     )
     for kind in PROMOTION_RULE_KINDS
 ]

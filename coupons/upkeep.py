@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from commerce import changes
 from commerce.errors import Forbidden, Locked, NotUnique
-from commerce.jsonapi.writing import REMOVE, REPLACE
+from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
 from commerce.models import Organization
 from coupons.models import Coupon, CouponRecipient, normalise_email
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
@@ -70,12 +70,12 @@ def delete_recipient(recipient: CouponRecipient, by: changes.By) -> None:
 
 def adopt_coupons(rule: CouponCodesPromotionRule, coupons: list[Coupon], how: str, by: changes.By) -> None:
     """Moves coupons to the rule. None can leave it this way: a coupon always has a rule."""
-    others = (
-        Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule).exclude(pk__in=[row.pk for row in coupons])
-    )
-    if (how == REMOVE and coupons) or (how == REPLACE and others.exists()):
+    held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule)
+    given = [coupon.pk for coupon in coupons]
+    leaving = {ADD: held.none(), REMOVE: held.filter(pk__in=given), REPLACE: held.exclude(pk__in=given)}[how]
+    if leaving.exists():
         raise Forbidden("A coupon cannot be left without a promotion rule; move or delete it instead.")
-    for coupon in coupons:
+    for coupon in coupons if how != REMOVE else ():
         coupon.promotion_rule = rule
         update_coupon(coupon, by)
 
@@ -100,9 +100,10 @@ def delete_coupon_rule(rule: CouponCodesPromotionRule, by: changes.By) -> None:
     _disable(promotion, by)
 
 
-def adopt_rule(promotion: Promotion, rules: list[PromotionRule], how: str, by: changes.By) -> None:
-    """Moves a rule to the promotion. None can leave it this way: a rule always has a promotion."""
-    if not rules:
+def adopt_rule(kind: str, promotion: Promotion, rules: list[PromotionRule], how: str, by: changes.By) -> None:
+    """Moves a rule of that kind to the promotion. None can leave it this way: a rule always has a promotion."""
+    held = PromotionRule.objects.owned_by(promotion.tenant).filter(promotion_id=promotion.pk, kind=kind)
+    if not rules and held.exists():
         raise Forbidden("A rule cannot be left without a promotion; delete it instead.")
     for rule in rules:
         if rule.promotion_id != promotion.pk:

@@ -145,7 +145,7 @@ def field_problems(pointer: str, name: str, value: Any, cause: FieldValidationEr
     problems = []
     for detail in _flat(cause.detail):
         key, message = _SAID.get(detail.code, (detail.code, str(detail)))
-        limit = {"count": _plain(getattr(said_by, detail.code))} if "{count}" in message else {}
+        limit = {"count": _limit(detail.code, said_by)} if "{count}" in message else {}
         problems.append(invalid(pointer, name, message.format(**limit), key, value=_short(value), **limit))
     return problems
 
@@ -171,8 +171,11 @@ def _flat(detail: Any) -> Iterable[Any]:
     return [leaf for part in detail for leaf in _flat(part)]
 
 
-def _plain(count: Any) -> Any:
-    return count() if callable(count) else count
+def _limit(code: str, said_by: Field) -> Any:
+    """The limit of the validator that says `code`."""
+    checks: list[Any] = [check for check in said_by.validators if getattr(check, "code", None) == code]
+    limit = checks[0].limit_value
+    return limit() if callable(limit) else limit
 
 
 def _short(value: Any) -> Any:

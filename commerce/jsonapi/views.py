@@ -2,7 +2,6 @@
 
 import logging
 from functools import cached_property, partial
-from string import punctuation
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -313,11 +312,11 @@ class ResourceView(ViewSetMixin, APIView):
 
     def own_url(self, request: Request) -> str:
         query = self.query_string(request)
-        return self.base_url + request._request.path + (f"?{query}" if query else "")
+        return self.base_url + request._request.path.rstrip("/") + (f"?{query}" if query else "")
 
     def query_string(self, request: Request) -> str:
         """With its bytes beyond ASCII encoded, as clients should have sent them; WSGI shows them as Latin-1."""
-        return quote(request.META.get("QUERY_STRING", ""), safe=punctuation, encoding="latin-1")
+        return quote(request.META.get("QUERY_STRING", ""), safe=_QUERY_LETTERS, encoding="latin-1")
 
     @cached_property
     def base_url(self) -> str:
@@ -332,7 +331,7 @@ class ResourceView(ViewSetMixin, APIView):
         number, size = query.page
         last = max(page_count(records, query.page), 1)
         numbers = {"first": 1, "prev": number - 1, "next": number + 1, "last": last}
-        url = page_url(self.base_url + request._request.path, self.query_string(request))
+        url = page_url(self.base_url + request._request.path.rstrip("/"), self.query_string(request))
         links = {
             name: url.format(number=to, size=size)
             for name, to in numbers.items()
@@ -394,6 +393,8 @@ class ResourceView(ViewSetMixin, APIView):
 
 
 _BARE = "linkage"
+_QUERY_LETTERS = "!$%&'()*+,-./:;=?@_~"
+"""What a query string may hold as it is (RFC 3986)."""
 
 
 def _matches(header: str, etag: str) -> bool:

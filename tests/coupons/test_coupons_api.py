@@ -405,3 +405,26 @@ def test_coupons_are_found_through_their_promotion(
     assert api.ids(f"promotions/{promotion}/coupons") == [mine.public_id]
     found = api.ids(f"promotions?filter[q][coupon_codes_promotion_rule_coupons_code_i_cont]={mine.code[2:].lower()}")
     assert found == [promotion]
+
+
+def test_a_coupon_of_another_rule_may_be_removed_from_this_one(
+    api: Api, rule: CouponCodesPromotionRule, other_rule: CouponCodesPromotionRule
+):
+    other = factories.coupon(other_rule)
+    with nothing_written():
+        answer = api.delete(f"{path_of(rule)}/relationships/coupons", {"data": [identifier(other)]})
+    assert answer.status_code == 204
+
+
+def test_no_rule_is_what_a_promotion_without_one_has(api: Api, acme: Organization):
+    promotion = factories.percentage_promotion(acme)
+    with nothing_written():
+        nulled = api.update(promotion, {"coupon_codes_promotion_rule": None})
+        answer = api.patch(f"{path_of(promotion)}/relationships/order_amount_promotion_rule", {"data": None})
+    assert (nulled.status_code, answer.status_code) == (200, 204)
+
+
+def test_a_rule_is_not_taken_off_its_promotion(api: Api, rule: CouponCodesPromotionRule):
+    with nothing_written():
+        answer = api.update(promotion_of(rule), coupon_codes_promotion_rule=None)
+    assert refused(answer) == (403, "FORBIDDEN", {"pointer": "/data"})

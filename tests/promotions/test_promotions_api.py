@@ -305,3 +305,10 @@ def test_an_amount_without_a_currency_is_shown_in_hundredths(api: Api, acme: Org
     rule = factories.order_amount_rule(promotion(acme), order_amount_cents=5000)
     shown = api.data(path_of(rule))["attributes"]
     assert (shown["order_amount_float"], shown["formatted_order_amount"]) == (50.0, "50.00")
+
+
+@pytest.mark.parametrize(("percentage", "title", "count"), [(0, "greater", 1), (101, "less", 100)])
+def test_a_percentage_out_of_bounds_is_told_the_bound(api: Api, percentage: int, title: str, count: int):
+    found = problem(api.create("percentage_discount_promotions", {**VALID, "percentage": percentage}))
+    assert found["title"] == f"must be {title} than or equal to {count}"
+    assert found["meta"] == {"error": f"{title}_than_or_equal_to", "value": percentage, "count": count}
