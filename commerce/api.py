@@ -1,6 +1,7 @@
 """Where the protocol meets the project: tenancy, permissions, rate limits, and every write through `changes`."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -69,10 +70,6 @@ class IntegerField(fields.IntegerField):
             self.fail("not_a_number")
 
 
-class WholePercentageField(IntegerField):
-    """The contract's percentages are whole numbers."""
-
-
 class Serializer(ModelSerializer):
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **ModelSerializer.serializer_field_mapping,
@@ -81,7 +78,7 @@ class Serializer(ModelSerializer):
         models.JSONField: ObjectField,
         models.IntegerField: IntegerField,
         models.BigIntegerField: IntegerField,
-        PercentageField: WholePercentageField,
+        PercentageField: IntegerField,  # the contract's are whole numbers
     }
 
 
@@ -123,7 +120,7 @@ class ApiView(ResourceView):
         try:
             self.caller = auth.authenticate(request._request, self.now)
         except InvalidToken:
-            self.allowance = rate_limits.take(bucket, f"address:{request.META.get('REMOTE_ADDR')}", None, self.now)
+            self.allowance = _of_address(request._request, bucket, self.now)
             self.check_allowance()
             raise
         self.tenant = self.caller.tenant
@@ -170,10 +167,7 @@ class ApiView(ResourceView):
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer = super().finalize_response(request, response, *args, **kwargs)
-        if self.allowance:
-            for name, value in self.allowance.headers.items():
-                answer.headers[name] = value
-        return answer
+        return _told(answer, self.allowance) if self.allowance else answer
 
 
 declared.Resource.view_base = ApiView
@@ -222,8 +216,15 @@ def _view(resource: declared.Resource, shape: str) -> Callable[..., HttpResponse
 
 
 def _unknown(request: HttpRequest) -> HttpResponse:
-    answer = unknown_url(request)
-    allowance = rate_limits.take("read", f"address:{request.META.get('REMOTE_ADDR')}", None, clock.now())
+    return _told(unknown_url(request), _of_address(request, "read", clock.now()))
+
+
+def _of_address(request: HttpRequest, bucket: str, now: datetime) -> rate_limits.Allowance:
+    """What whoever shows no token has left."""
+    return rate_limits.take(bucket, f"address:{request.META.get('REMOTE_ADDR')}", None, now)
+
+
+def _told(answer: HttpResponse, allowance: rate_limits.Allowance) -> HttpResponse:
     for name, value in allowance.headers.items():
         answer.headers[name] = value
     return answer

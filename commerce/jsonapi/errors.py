@@ -14,13 +14,11 @@ MOST_PROBLEMS = 20
 """A document that is wrong a thousand times over is not answered with a thousand errors."""
 
 TITLES = {
-    "ACCESS_DENIED": "Access denied",
     "BAD_REQUEST": "Bad request",
     "FILTER_NOT_ALLOWED": "Filter not allowed",
     "FORBIDDEN": "Forbidden",
     "INTERNAL_SERVER_ERROR": "Internal server error",
     "INVALID_FIELD": "Invalid field",
-    "INVALID_FIELD_FORMAT": "Invalid field format",
     "INVALID_FILTER_VALUE": "Invalid filter value",
     "INVALID_INCLUDE": "Invalid include",
     "INVALID_PAGE_VALUE": "Invalid page value",

@@ -166,7 +166,7 @@ class ResourceView(ViewSetMixin, APIView):
     # --- Parts of a request -----------------------------------------------------------------------
 
     def query(self, request: Request, answers_with: Resource | None, allowed: frozenset[str]) -> Query:
-        query = parse_query(self.query_string(request), answers_with, allowed=allowed)
+        query = parse_query(self.query_string, answers_with, allowed=allowed)
         if answers_with:
             self.authorize_included(query.include or {}, answers_with)
             self.authorize_sorted(query.sort, answers_with)
@@ -266,7 +266,7 @@ class ResourceView(ViewSetMixin, APIView):
         document = {
             "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": compound.data(),
-            "links": self.page_links(request, query, records),
+            "links": self.page_links(query, records),
         }
         return self.answer(request, self.with_included(document, query, compound.included()), None)
 
@@ -276,14 +276,14 @@ class ResourceView(ViewSetMixin, APIView):
         if not relation.many:
             plan, row = self.related_one(parent, relation, bare)
             document: dict[str, Any] = {"data": plan.identifier(row) if row else None}
-            document["links"] = self.relationship_links(request)
+            document["links"] = self.relationship_links()
             return self.answer(request, document, None)
         plan, within = plan_for(target, bare), Within(self.resource, relation, parent[0])
         records, found = search(plan, bare, self.tenant, self.now, partial(self.authorize, "read"), within)
         document = {
             "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": [plan.identifier(row) for row in found],
-            "links": {**self.relationship_links(request), **self.page_links(request, query, records)},
+            "links": {**self.relationship_links(), **self.page_links(query, records)},
         }
         return self.answer(request, document, None)
 
@@ -297,7 +297,7 @@ class ResourceView(ViewSetMixin, APIView):
     ) -> HttpResponse:
         """The response of a document, with its ETag; 304 when the client holds the same bytes."""
         if "links" not in document:
-            document["links"] = {"self": self.own_url(request)}
+            document["links"] = {"self": self.own_url}
         body = dump(document)
         etag = weak_etag(body) if revision is None else strong_etag(revision, body)
         headers = {"ETag": etag, "Cache-Control": "max-age=0, private, must-revalidate", **(headers or {})}
@@ -310,34 +310,38 @@ class ResourceView(ViewSetMixin, APIView):
             document["included"] = included
         return document
 
-    def own_url(self, request: Request) -> str:
-        query = self.query_string(request)
-        return self.base_url + request._request.path.rstrip("/") + (f"?{query}" if query else "")
-
-    def query_string(self, request: Request) -> str:
-        """With its bytes beyond ASCII encoded, as clients should have sent them; WSGI shows them as Latin-1."""
-        return quote(request.META.get("QUERY_STRING", ""), safe=_QUERY_LETTERS, encoding="latin-1")
-
     @cached_property
     def base_url(self) -> str:
-        request = self.request
-        return f"{request._request.scheme}://{request._request.get_host()}"
+        request = self.request._request
+        return f"{request.scheme}://{request.get_host()}"
 
-    def relationship_links(self, request: Request) -> dict[str, str]:
-        own = self.base_url + request._request.path.rstrip("/")
-        return {"self": own, "related": own.replace("/relationships/", "/")}
+    @cached_property
+    def path_url(self) -> str:
+        return self.base_url + self.request._request.path.rstrip("/")
 
-    def page_links(self, request: Request, query: Query, records: int) -> dict[str, str]:
+    @cached_property
+    def query_string(self) -> str:
+        """With its bytes beyond ASCII encoded, as clients should have sent them; WSGI shows them as Latin-1."""
+        return quote(self.request.META.get("QUERY_STRING", ""), safe=_QUERY_LETTERS, encoding="latin-1")
+
+    @property
+    def own_url(self) -> str:
+        return self.path_url + (f"?{self.query_string}" if self.query_string else "")
+
+    def relationship_links(self) -> dict[str, str]:
+        return {"self": self.path_url, "related": self.path_url.replace("/relationships/", "/")}
+
+    def page_links(self, query: Query, records: int) -> dict[str, str]:
         number, size = query.page
         last = max(page_count(records, query.page), 1)
         numbers = {"first": 1, "prev": number - 1, "next": number + 1, "last": last}
-        url = page_url(self.base_url + request._request.path.rstrip("/"), self.query_string(request))
+        url = page_url(self.path_url, self.query_string)
         links = {
             name: url.format(number=to, size=size)
             for name, to in numbers.items()
             if (name != "prev" or number > 1) and (name != "next" or number < last)
         }
-        return {"self": self.own_url(request), **links}
+        return {"self": self.own_url, **links}
 
     # --- DRF's hooks ------------------------------------------------------------------------------
 
@@ -352,8 +356,7 @@ class ResourceView(ViewSetMixin, APIView):
         return response(b"", 204, {"Allow": ", ".join(self.allowed_methods)})
 
     def handle_exception(self, exc: Exception) -> Any:
-        problem = self.problem_of(exc)
-        return response(problem.body(), problem.status, problem.headers)
+        return refusal(self.problem_of(exc))
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         answer: HttpResponse = response
@@ -376,7 +379,7 @@ class ResourceView(ViewSetMixin, APIView):
         if isinstance(cause, RequestDataTooBig):
             return error(413, "PAYLOAD_TOO_LARGE", "The body is larger than this server accepts.")
         if isinstance(cause, SuspiciousOperation):
-            return error(400, "BAD_REQUEST", "The request is malformed.")
+            return malformed()
         if isinstance(cause, OperationalError) and out_of_time(cause) and self.request.method in ("GET", "HEAD"):
             return error(400, "STATEMENT_TIMEOUT", "The search took too long; narrow it.", parameter="filter[q]")
         if isinstance(cause, OperationalError) and (in_the_way(cause) or out_of_time(cause)):
@@ -388,7 +391,7 @@ class ResourceView(ViewSetMixin, APIView):
         known = self.domain_error(cause)
         if known is None:
             log.error("unexpected error", exc_info=cause)
-            known = error(500, "INTERNAL_SERVER_ERROR", "Something went wrong on our side.")
+            known = unexpected()
         return known
 
 
@@ -404,17 +407,29 @@ def _matches(header: str, etag: str) -> bool:
     return "*" in tags or etag.removeprefix("W/") in tags
 
 
+def malformed() -> ApiError:
+    return error(400, "BAD_REQUEST", "The request is malformed.")
+
+
+def unexpected() -> ApiError:
+    return error(500, "INTERNAL_SERVER_ERROR", "Something went wrong on our side.")
+
+
+def refusal(problem: ApiError) -> HttpResponse:
+    return response(problem.body(), problem.status, problem.headers)
+
+
+# --- Django's handlers, for requests that reach no view of ours -----------------------------------
+
+
 def unknown_url(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    problem = not_found()
-    return response(problem.body(), problem.status)
+    return refusal(not_found())
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """What is refused before any view is reached, such as a host that cannot be one."""
-    problem = error(400, "BAD_REQUEST", "The request is malformed.")
-    return response(problem.body(), problem.status)
+    return refusal(malformed())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    problem = error(500, "INTERNAL_SERVER_ERROR", "Something went wrong on our side.")
-    return response(problem.body(), problem.status)
+    return refusal(unexpected())

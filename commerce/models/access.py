@@ -82,7 +82,12 @@ class Application(AbstractApplication, Owned):
 
     @property
     def is_public(self) -> bool:
-        return self.kind == self.Kind.SALES_CHANNEL
+        return is_public(self.kind)
+
+
+def is_public(kind: str) -> bool:
+    """Whether applications of this kind run where a secret cannot be kept."""
+    return kind == Application.Kind.SALES_CHANNEL
 
 
 def new_token_number() -> str:

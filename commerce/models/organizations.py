@@ -61,6 +61,11 @@ RESERVED_SLUGS = ("auth", "core", "provisioning", "localhost")
 _SLUG = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
+def in_force(name: str, settings: dict[str, Any]) -> Any:
+    """The value of one of DEFAULTS for an organization with these settings."""
+    return settings.get(name, DEFAULTS[name])
+
+
 class Organization(Record):
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=255)
@@ -80,8 +85,8 @@ class Organization(Record):
         return self.slug
 
     def setting(self, name: str) -> Any:
-        """The value in force of one of `commerce.organizations.DEFAULTS`."""
-        return self.settings.get(name, DEFAULTS[name])
+        """The value in force of one of DEFAULTS."""
+        return in_force(name, self.settings)
 
     def clean(self) -> None:
         validate_slug(self.slug)

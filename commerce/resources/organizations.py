@@ -1,5 +1,4 @@
 from functools import partial
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -8,20 +7,13 @@ from commerce.api import Resource, registry
 from commerce.auth import Caller
 from commerce.jsonapi.resource import Derived
 from commerce.models import Application, Organization, Tenant
-from commerce.models.organizations import DEFAULTS
+from commerce.models.access import is_public
+from commerce.models.organizations import DEFAULTS, in_force
 from commerce.resources.activity import EVENT_STORES
-
-
-def setting(name: str, overrides: dict[str, Any]) -> Any:
-    return overrides.get(name, DEFAULTS[name])
 
 
 def domain(slug: str) -> str:
     return f"{slug}.{settings.DOMAIN}"
-
-
-def is_public(kind: str) -> bool:
-    return kind == Application.Kind.SALES_CHANNEL
 
 
 @registry.register
@@ -47,7 +39,7 @@ class Organizations(Resource):
     )
     columns = {
         "domain": Derived(domain, "slug"),
-        **{name: Derived(partial(setting, name), "settings") for name in DEFAULTS},
+        **{name: Derived(partial(in_force, name), "settings") for name in DEFAULTS},
     }
     relationships = (EVENT_STORES,)
 
