@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
-from commerce.models import Owned, OwnedQuerySet
+from commerce.models import KindManager, OfKind, OwnedQuerySet
 from commerce.money import MAX_CENTS, CurrencyCodeField, PercentageField
 from promotions.engine import lifecycle
 
@@ -44,43 +44,15 @@ class PromotionQuerySet(OwnedQuerySet):
         return getattr(self, status)(now)
 
 
-class KindManager(models.Manager.from_queryset(PromotionQuerySet)):  # type: ignore[misc]
-    """Rows of the proxy's own kind; every row for the table's base model."""
-
-    def get_queryset(self) -> Any:
-        rows = super().get_queryset()
-        return rows.filter(kind=self.model.KIND) if self.model.KIND else rows
-
-
-class OfKind(Owned):
-    """One table a family: each proxy model is one kind, and its rows say which."""
-
-    KIND: ClassVar[str] = ""
-    FAMILY: ClassVar[str] = ""
-
-    kind = models.CharField(max_length=32, editable=False)
-
-    objects: ClassVar[Any] = KindManager()
-
-    unversioned = Owned.unversioned | {"kind"}
-
-    class Meta:
-        abstract = True
-
-    def __init__(self, *args: Any, **values: Any) -> None:
-        super().__init__(*args, **values)
-        if not self.kind:
-            self.kind = self.KIND
-
-    @property
-    def wire_type(self) -> str:
-        return f"{self.kind}_{self.FAMILY}"
+PromotionManager = KindManager.from_queryset(PromotionQuerySet)
 
 
 class Promotion(OfKind):
     """What may be taken off an order, within a window and an application scope. `kind` says how."""
 
     FAMILY = "promotions"
+
+    objects: ClassVar[Any] = PromotionManager()
 
     name = models.CharField(max_length=255)
     currency_code = CurrencyCodeField(null=True, blank=True)

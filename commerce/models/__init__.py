@@ -1,5 +1,6 @@
 from commerce.models.access import Application, IssuedToken, Role
 from commerce.models.activity import Event, Version
+from commerce.models.kinds import KindManager, OfKind
 from commerce.models.organizations import Organization
 from commerce.models.owned import Mode, Owned, OwnedQuerySet, Tenant
 
@@ -7,7 +8,9 @@ __all__ = [
     "Application",
     "Event",
     "IssuedToken",
+    "KindManager",
     "Mode",
+    "OfKind",
     "Organization",
     "Owned",
     "OwnedQuerySet",
