@@ -178,6 +178,8 @@ ISSUER = env.str("ISSUER", "https://auth.localhost")
 DOMAIN = urlsplit(ISSUER).netloc.removeprefix("auth.")
 REGION = env.str("REGION", "eu-west-1")
 """Told in every token; clients show it and nothing depends on it."""
+OUTGOING_ALLOWED_HOSTS = env.list("OUTGOING_ALLOWED_HOSTS", default=[])
+"""`host` or `host:port` of servers that may be called though they are private or speak plain HTTP."""
 
 RATE_LIMITS = {
     "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),
