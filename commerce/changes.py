@@ -1,7 +1,7 @@
 """The one write door: a row, its version and its event, in one transaction.
 
 API, admin, dialects, jobs and commands write owned rows through `create`, `save` and `delete`, or through the twins for
-many rows at once (`record_batch`, `delete_all`) and for counters (`count`). Outside of it rows are only read.
+many rows at once (`record_batch`, `delete_all`) and for counters (`count`, `reset`). Outside of it rows are only read.
 """
 
 from collections.abc import Iterator
@@ -140,6 +140,12 @@ def count(model: type[Owned], key: int, **deltas: int) -> None:
     """The counter twin of `save`: adds to counters of a row and raises its revision, without a version."""
     with connection.cursor() as cursor:
         cursor.execute(_counting(model, tuple(deltas)), [*deltas.values(), key])
+
+
+def reset(model: type[Owned], key: int, *counters: str) -> None:
+    """Sets counters of a row to zero and raises its revision, without a version; nothing where they are zero."""
+    zero = dict.fromkeys(counters, 0)
+    model._base_manager.filter(pk=key).exclude(**zero).update(**zero, revision=F("revision") + 1)
 
 
 def changed_fields(row: Owned) -> list[models.Field]:

@@ -133,3 +133,16 @@ def test_many_rows_are_deleted_however_long_it_takes(acme: Organization) -> None
         cursor.execute("SHOW statement_timeout")
         assert cursor.fetchone() == ("10s",)
         cursor.execute("RESET statement_timeout")
+
+
+def test_counters_are_reset_once_and_without_a_version(acme: Organization) -> None:
+    promotion = factories.percentage_promotion(acme)
+    changes.count(type(promotion), promotion.pk, total_usage_count=3, coupons_count=1)
+    told = Version.objects.count()
+
+    for _ in range(2):
+        changes.reset(type(promotion), promotion.pk, "total_usage_count", "coupons_count")
+
+    promotion.refresh_from_db()
+    assert (promotion.total_usage_count, promotion.coupons_count, promotion.revision) == (0, 0, 3)
+    assert Version.objects.count() == told
