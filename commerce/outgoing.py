@@ -88,7 +88,7 @@ def post(
     except (TimeoutError, httpcore.TimeoutException) as error:
         raise CalloutFailed(f"it did not answer within {timeout:g} seconds") from error
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        raise CalloutFailed(f"the connection failed: {error or type(error).__name__}") from error
+        raise CalloutFailed(f"the connection failed: {str(error) or type(error).__name__}") from error
 
 
 def signature(body: bytes, shared_secret: str) -> str:
