@@ -1,0 +1,228 @@
+"""What promotions take off a cart. Each rounds once and says exactly which cent came off which part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from promotions.engine.allocation import half_up, spread
+from promotions.engine.cart import Cart, LinePart, ShipmentPart, prices, units_of
+from promotions.engine.reasons import Refusal
+from promotions.engine.types import Discount, Given, Outcome, Promotion
+
+NO_ITEMS = Refusal("no_matching_items")
+NO_EFFECT = Refusal("no_effect")
+
+
+# --- Off what is left -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PercentageDiscount:
+    """A share of what is left of the targets, `Fraction(15, 100)` of it."""
+
+    part: Fraction
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        targets = cart.targets(promotion.sku_list_id)
+        base = sum(target.amount for target in targets)
+        return _proportional(cart, targets, half_up(base * self.part.numerator, self.part.denominator))
+
+
+@dataclass(frozen=True, slots=True)
+class FixedAmount:
+    """An amount once an order, as far as the targets hold it."""
+
+    cents: int
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        targets = cart.targets(promotion.sku_list_id)
+        return _proportional(cart, targets, min(self.cents, sum(target.amount for target in targets)))
+
+
+def _proportional(cart: Cart, targets: Sequence[LinePart], cents: int) -> Discount | Refusal:
+    """Takes `cents` off the targets, in proportion to what is left of each."""
+    if not targets:
+        return NO_ITEMS
+    return _taken(cart, targets, spread(cents, [target.amount for target in targets]))
+
+
+def _taken(cart: Cart, targets: Sequence[LinePart], shares: Sequence[int]) -> Discount | Refusal:
+    if not any(shares):
+        return NO_EFFECT
+    for target, cents in zip(targets, shares, strict=True):
+        if cents:
+            target.take(cents)
+    return Discount(cart.taken(zip(targets, shares, strict=True)))
+
+
+# --- By units -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPrice:
+    """A new price for each unit, where it is lower. Options are outside of it."""
+
+    cents: int
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        targets = cart.targets(promotion.sku_list_id)
+        if not targets:
+            return NO_ITEMS
+        return _units_taken(cart, [(target, self._reprice(target)) for target in targets])
+
+    def _reprice(self, target: LinePart) -> int:
+        taken = 0
+        for run in target.runs:
+            cents = run.amount - run.quantity * self.cents
+            if cents > 0 and not run.is_free and not run.is_repriced:
+                target.take_off(run, cents)
+                run.is_repriced = True
+                taken += cents
+        return taken
+
+
+@dataclass(frozen=True, slots=True)
+class FreeGift:
+    """Units that the order holds become free: items in the order of the list, each as often as the list says."""
+
+    max_quantity: int = 1
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        assert promotion.sku_list_id is not None  # noqa: S101  (the table holds no gift without a list)
+        sku_list = promotion.sku_list_id
+        targets = cart.listed(sku_list)
+        if not targets:
+            return NO_ITEMS
+        targets.sort(key=lambda target: target.line.lists[sku_list].position)
+        left = self.max_quantity
+        left_of_item: dict[str, int] = {}
+        taken = []
+        for target in targets:
+            item = target.line.code
+            wanted = min(left, left_of_item.setdefault(item, target.line.lists[sku_list].quantity))
+            units, cents = _give_units(target, wanted)
+            left -= units
+            left_of_item[item] -= units
+            taken.append((target, cents))
+        return _units_taken(cart, taken)
+
+
+def _give_units(target: LinePart, wanted: int) -> tuple[int, int]:
+    """Makes up to `wanted` units of a line free that still cost something; how many, and the cents they were."""
+    units = cents = 0
+    for run in list(target.runs):
+        quantity = min(run.quantity, wanted - units)
+        if quantity and run.amount and not run.is_free:
+            cents += target.give(run, quantity)
+            units += quantity
+    return units, cents
+
+
+@dataclass(frozen=True, slots=True)
+class BuyXPayY:
+    """Of every `x` units `x - y` are free, SKU by SKU; with `cheapest_free` of all listed units together.
+
+    Free are the cheapest units, of equally cheap ones those of the line that comes first.
+    """
+
+    x: int
+    y: int
+    cheapest_free: bool = False
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        targets = cart.targets(promotion.sku_list_id)
+        if not targets:
+            return NO_ITEMS
+        pools = [targets] if self.cheapest_free else _by_item(targets)
+        counted = [sum(run.quantity for _, run in units_of(pool)) for pool in pools]
+        if max(counted) < self.x:
+            return Refusal("quantity_too_low", missing=self.x - max(counted))
+        taken = []
+        for pool, units in zip(pools, counted, strict=True):
+            taken += _give_cheapest(pool, units // self.x * (self.x - self.y))
+        return _units_taken(cart, taken)
+
+
+def _by_item(targets: list[LinePart]) -> list[list[LinePart]]:
+    pools: dict[tuple[str, str], list[LinePart]] = {}
+    for target in targets:
+        pools.setdefault((target.line.item_type, target.line.code), []).append(target)
+    return list(pools.values())
+
+
+def _give_cheapest(pool: list[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
+    """Makes the cheapest units of several lines free; the cents that came off each line."""
+    units = list(units_of(pool))
+    quantity_of = [0] * len(units)
+    for price, place in sorted((price, place) for place, (_, run) in enumerate(units) for price in prices(run)):
+        quantity = min(wanted, prices(units[place][1])[price])
+        quantity_of[place] += quantity
+        wanted -= quantity
+    return [
+        (target, target.give(run, quantity))
+        for (target, run), quantity in zip(units, quantity_of, strict=True)
+        if quantity
+    ]
+
+
+def _units_taken(cart: Cart, taken: list[tuple[LinePart, int]]) -> Discount | Refusal:
+    shares = cart.taken(taken)
+    return Discount(shares) if shares else NO_EFFECT
+
+
+# --- Shipping -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FreeShipping:
+    """What is left to pay for shipping, once an order; with a SKU list, of shipments that hold one of its items."""
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        if cart.has_free_shipping:
+            return Refusal("superseded_by_free_shipping")
+        if promotion.sku_list_id is not None and not cart.listed(promotion.sku_list_id):
+            return NO_ITEMS
+        shares = [part.share(part.amount) for part in self._targets(cart, promotion.sku_list_id) if part.amount]
+        if not shares:
+            return Refusal("no_shipping")
+        for part in self._targets(cart, promotion.sku_list_id):
+            part.take(part.amount)
+        cart.has_free_shipping = True
+        return Discount(tuple(shares))
+
+    def _targets(self, cart: Cart, sku_list_id: int | None) -> list[ShipmentPart]:
+        if sku_list_id is None:
+            return cart.shipments
+        listed = {part.line.id for part in cart.listed(sku_list_id)}
+        return [part for part in cart.shipments if part.shipment.lines is None or part.shipment.lines & listed]
+
+
+# --- From elsewhere -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """What another service answered for this order, no more than is left."""
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        outcome = given.outcomes.get(promotion.id)
+        if outcome is None:
+            return UNANSWERED
+        if outcome.refusal:
+            return outcome.refusal
+        targets = self._targets(cart, promotion, outcome)
+        if not targets:
+            return NO_ITEMS
+        own = {line_id: cents for line_id, cents in outcome.lines if cents is not None}
+        if own:
+            return _taken(cart, targets, [min(target.amount, own[target.line.id]) for target in targets])
+        return _proportional(cart, targets, min(outcome.discount_cents, sum(target.amount for target in targets)))
+
+    def _targets(self, cart: Cart, promotion: Promotion, outcome: Outcome) -> list[LinePart]:
+        if not outcome.lines:
+            return cart.targets(promotion.sku_list_id)
+        named = {line_id for line_id, _ in outcome.lines}
+        return [part for part in cart.lines if part.line.id in named]
+
+
+UNANSWERED = Refusal("external_unanswered")
