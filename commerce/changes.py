@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, ProtectedError, QuerySet
 
 from commerce import clock, ids
-from commerce.errors import NotUnique
-from commerce.models import Event, Owned, Version
+from commerce.errors import Locked, NotUnique
+from commerce.models import Event, Owned, PricingRevision, Version
 
 
 class By(NamedTuple):
@@ -85,11 +85,15 @@ def save(row: Owned, by: By) -> bool:
 
 
 def delete(row: Owned, by: By) -> None:
-    """Deletes `row` and the links to it; what else refers to it must have been dealt with before."""
+    """Deletes `row` and the links to it. Raises Locked where something else refers to it still."""
     changes = {name: [value, None] for name, value in _told(row).items() if value is not None}
     with _naming(row), transaction.atomic(savepoint=False):
         record(row, "destroy", changes, by)
-        row.delete()
+        try:
+            row.delete()
+        except ProtectedError as error:
+            kinds = sorted({str(blocking._meta.verbose_name_plural) for blocking in error.protected_objects})
+            raise Locked(f"It is referred to by {', '.join(kinds)}.") from error
 
 
 def delete_all(rows: QuerySet) -> int:
@@ -123,6 +127,19 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
     told_as = event if event in ("create", "destroy") else "update"
     _insert(Version(event=told_as, changes=changes, who=by.who, **common))
     _insert(Event(name=f"{row.wire_type}.{event}", **common))
+    if row.is_priced:
+        _raise_pricing_revision(row)
+
+
+def _raise_pricing_revision(row: Owned) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_RAISING, [row.organization_id, row.mode])
+
+
+_RAISING = (
+    f"INSERT INTO {PricingRevision._meta.db_table} AS kept (organization_id, mode, revision) VALUES (%s, %s, 1) "  # noqa: S608
+    "ON CONFLICT (organization_id, mode) DO UPDATE SET revision = kept.revision + 1"
+)
 
 
 def touch(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:

@@ -1,10 +1,11 @@
 """Money is integer minor units; the currency says how many digits they are. Percentages are exact."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.text import capfirst
 
@@ -77,16 +78,24 @@ class CurrencyCodeField(models.CharField):
         return name, path, args, options
 
 
-class PercentageField(models.Field):
-    """An exact percentage: a Decimal such as 10 or 12.5 in Python, integer millionths (100000, 125000) in the table."""
+class AmountField(models.BigIntegerField):
+    """An amount in minor units, from nothing to MAX_CENTS."""
 
-    MILLIONTHS = 10_000
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.validators = [*self.validators, MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
+
+
+class ExactField(models.Field):
+    """An exact number with so many decimals: a Decimal such as 10 or 12.5 in Python, an integer in the table."""
+
+    places: ClassVar[int]
 
     def get_internal_type(self) -> str:
         return "IntegerField"
 
     def from_db_value(self, value: int | None, expression: Any, connection: Any) -> Decimal | None:
-        return None if value is None else Decimal(value) / self.MILLIONTHS
+        return None if value is None else Decimal(value) / 10**self.places
 
     def to_python(self, value: Any) -> Decimal | None:
         if value is None or isinstance(value, Decimal):
@@ -97,20 +106,26 @@ class PercentageField(models.Field):
             raise ValidationError("is not a number", code="not_a_number") from None
 
     def get_prep_value(self, value: Any) -> int | None:
-        percentage = self.to_python(value)
-        if percentage is None:
+        number = self.to_python(value)
+        if number is None:
             return None
-        millionths = percentage * self.MILLIONTHS
-        if millionths != millionths.to_integral_value():
-            raise ValidationError("has more than four decimals", code="invalid")
-        return int(millionths)
+        units = number * 10**self.places
+        if units != units.to_integral_value():
+            raise ValidationError(f"has more than {self.places} decimals", code="invalid")
+        return int(units)
 
     def formfield(self, *args: Any, **options: Any) -> Any:
         return forms.DecimalField(
-            max_digits=7,
-            decimal_places=4,
+            max_digits=self.places + 3,
+            decimal_places=self.places,
             required=not self.blank,
             validators=self.validators,
             label=capfirst(self.verbose_name),
             help_text=self.help_text,
         )
+
+
+class PercentageField(ExactField):
+    """A percentage, exact to integer millionths."""
+
+    places = 4

@@ -27,11 +27,11 @@ from commerce.admin import (
     missing,
     page_of,
 )
-from commerce.models import Mode, Organization
+from commerce.models import Mode, Organization, normalise_email
 from commerce.money import MAX_CENTS
 from coupons import bulk
 from coupons.codes import Pattern, normalise_code
-from coupons.models import LONGEST_CODE, Coupon, CouponRecipient, normalise_email
+from coupons.models import LONGEST_CODE, Coupon, CouponRecipient
 from promotions.admin import CouponCodesPromotionRuleAdmin, PromotionAdmin, of_limit
 from promotions.models import CouponCodesPromotionRule, Promotion
 

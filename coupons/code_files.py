@@ -20,9 +20,9 @@ from django.core.validators import validate_email
 
 from commerce import clock
 from commerce.errors import DomainError
+from commerce.models import normalise_email
 from commerce.money import MAX_CENTS
 from coupons.codes import checked_code
-from coupons.models import normalise_email
 
 COLUMNS = (
     "code",

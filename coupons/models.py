@@ -1,22 +1,15 @@
-import unicodedata
-
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from commerce.models import Owned
+from commerce.models import Owned, normalise_email
 from commerce.money import MAX_CENTS
 from coupons.codes import BadCode, checked_code
 from promotions.models import CouponCodesPromotionRule
 
 LONGEST_CODE = 64
 """The column; the organization's own limits are narrower and hold when a code is given."""
-
-
-def normalise_email(email: str) -> str:
-    """The form addresses are compared in: NFKC, trimmed, case folded."""
-    return unicodedata.normalize("NFKC", email).strip().casefold()
 
 
 class CouponRecipient(Owned):

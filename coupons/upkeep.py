@@ -9,8 +9,8 @@ from collections.abc import Collection
 from commerce import changes
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
-from commerce.models import Organization
-from coupons.models import Coupon, CouponRecipient, normalise_email
+from commerce.models import Organization, normalise_email
+from coupons.models import Coupon, CouponRecipient
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
 # --- Coupons --------------------------------------------------------------------------------------

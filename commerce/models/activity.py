@@ -1,6 +1,6 @@
 from django.db import models
 
-from commerce.models.owned import Owned
+from commerce.models.owned import Mode, Organization, Owned
 
 
 class Activity(Owned):
@@ -47,3 +47,17 @@ class Event(Activity):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PricingRevision(models.Model):
+    """Raised with every change to what orders of a tenant are discounted by, so that a process knows what to keep."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False, related_name="+")
+    mode = models.CharField(max_length=4, choices=Mode)
+    revision = models.BigIntegerField(default=1)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "mode"], name="pricing_revision_tenant")]
+
+    def __str__(self) -> str:
+        return str(self.revision)

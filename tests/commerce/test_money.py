@@ -87,5 +87,5 @@ def test_a_percentage_is_kept_exactly(acme: Organization, percentage: str, store
 
 
 def test_a_percentage_of_more_than_four_decimals_is_refused(acme: Organization):
-    with pytest.raises(ValidationError, match="has more than four decimals"):
+    with pytest.raises(ValidationError, match="has more than 4 decimals"):
         factories.percentage_promotion(acme, percentage=Decimal("0.00001"))

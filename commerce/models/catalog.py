@@ -1,0 +1,178 @@
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.text import slugify
+
+from commerce.models.amounts import cents_field
+from commerce.models.customers import Customer
+from commerce.models.owned import Owned
+from commerce.money import CurrencyCodeField
+from commerce.patterns import check_patterns
+
+MOST_PATTERN = 5000
+"""Characters of a pattern, at most; an organization may allow fewer."""
+
+
+class UnitOfWeight(models.TextChoices):
+    GRAM = "gr"
+    OUNCE = "oz"
+    POUND = "lb"
+
+
+def unit_of_weight_field() -> models.CharField:
+    return models.CharField(max_length=2, choices=UnitOfWeight, null=True, blank=True)
+
+
+class ShippingCategory(Owned):
+    wire_type = "shipping_categories"
+
+    name = models.CharField(max_length=255)
+    code = models.CharField(max_length=255, null=True, blank=True)
+
+    taken = {"shipping_category_code": "code"}
+
+    class Meta:
+        verbose_name_plural = "shipping categories"
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="shipping_category_tenant")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "mode", "code"], name="shipping_category_code", condition=Q(code__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Sku(Owned):
+    """Something sold. Its code is unique within the tenant."""
+
+    wire_type = "skus"
+
+    code = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    description = models.TextField(max_length=65_535, null=True, blank=True)
+    image_url = models.CharField(max_length=2000, null=True, blank=True)
+    pieces_per_pack = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    weight = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
+    unit_of_weight = unit_of_weight_field()
+    hs_tariff_number = models.CharField(max_length=255, null=True, blank=True)
+    do_not_ship = models.BooleanField(default=False)
+    do_not_track = models.BooleanField(default=False)
+    shipping_category = models.ForeignKey(ShippingCategory, on_delete=models.PROTECT, related_name="skus")
+
+    taken = {"sku_code": "code"}
+
+    class Meta:
+        verbose_name = "SKU"
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="sku_tenant")]
+        constraints = [models.UniqueConstraint(fields=["organization", "mode", "code"], name="sku_code")]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class SkuList(Owned):
+    """SKUs: those of its items if manual, or those whose code a pattern matches."""
+
+    wire_type = "sku_lists"
+
+    name = models.CharField(max_length=255)
+    slug = models.CharField(max_length=255, editable=False)
+    description = models.TextField(max_length=65_535, null=True, blank=True)
+    image_url = models.CharField(max_length=2000, null=True, blank=True)
+    manual = models.BooleanField(default=True)
+    sku_code_regex = models.CharField(max_length=MOST_PATTERN, null=True, blank=True)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="sku_lists")
+    skus: Any = models.ManyToManyField(Sku, through="SkuListItem", related_name="sku_lists")
+
+    is_priced = True
+    unversioned = Owned.unversioned | {"slug"}
+
+    class Meta:
+        verbose_name = "SKU list"
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="sku_list_tenant")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        self.slug = slugify(self.name)
+        if self.manual == bool(self.sku_code_regex):
+            problem = "belongs to a list that is not manual" if self.manual else "can't be blank unless manual"
+            raise ValidationError({"sku_code_regex": ValidationError(problem, code="invalid")})
+        if self.sku_code_regex != self.stored("sku_code_regex"):
+            check_patterns(self, ["sku_code_regex"])
+
+
+class SkuListItem(Owned):
+    """A SKU in a manual list, as many units of it as the list means."""
+
+    wire_type = "sku_list_items"
+
+    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, related_name="sku_list_items", db_index=False)
+    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="sku_list_items")
+    position = models.IntegerField(default=0)
+    quantity = models.IntegerField(default=1, validators=[MinValueValidator(1)])
+
+    is_priced = True
+    taken = {"sku_list_item_sku": "sku"}
+
+    class Meta:
+        verbose_name = "SKU list item"
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="sku_list_item_tenant")]
+        constraints = [models.UniqueConstraint(fields=["sku_list", "sku"], name="sku_list_item_sku")]
+
+    def __str__(self) -> str:
+        return f"{self.sku} in {self.sku_list}"
+
+    def clean(self) -> None:
+        if not self.sku_list.manual:
+            raise ValidationError({"sku_list": ValidationError("must be a manual list", code="invalid")})
+
+
+class Bundle(Owned):
+    """The SKUs of a list sold together, for a price of their own."""
+
+    wire_type = "bundles"
+
+    code = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    currency_code = CurrencyCodeField(null=True, blank=True)
+    description = models.TextField(max_length=65_535, null=True, blank=True)
+    image_url = models.CharField(max_length=2000, null=True, blank=True)
+    price_amount_cents = cents_field()
+    compare_at_amount_cents = cents_field()
+    market = models.ForeignKey(
+        "commerce.Market", on_delete=models.PROTECT, null=True, blank=True, related_name="bundles"
+    )
+    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, related_name="bundles")
+
+    taken = {"bundle_code": "code", "bundle_code_of_market": "code"}
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="bundle_tenant")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "mode", "code"], name="bundle_code", condition=Q(market__isnull=True)
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "mode", "market", "code"],
+                name="bundle_code_of_market",
+                condition=Q(market__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    def clean(self) -> None:
+        if not self.market:
+            return
+        inherited = self.market.price_list.currency_code
+        if self.currency_code not in (None, inherited):
+            raise ValidationError({"currency_code": ValidationError("is not the currency of the market", "invalid")})
+        self.currency_code = inherited

@@ -1,0 +1,122 @@
+import unicodedata
+
+from django.contrib.auth.hashers import check_password, make_password
+from django.core.validators import EmailValidator
+from django.db import models
+from django.db.models import Q
+
+from commerce.countries import validate_country_code
+from commerce.models.owned import Owned
+
+
+def normalise_email(email: str) -> str:
+    """The form addresses are compared in: NFKC, trimmed, case folded."""
+    return unicodedata.normalize("NFKC", email).strip().casefold()
+
+
+class Address(Owned):
+    """Where a person or a business is. Positions and map links are stored as given; nothing geocodes here."""
+
+    wire_type = "addresses"
+
+    business = models.BooleanField(default=False)
+    first_name = models.CharField(max_length=255, null=True, blank=True)
+    last_name = models.CharField(max_length=255, null=True, blank=True)
+    company = models.CharField(max_length=255, null=True, blank=True)
+    line_1 = models.CharField(max_length=255)
+    line_2 = models.CharField(max_length=255, null=True, blank=True)
+    city = models.CharField(max_length=255)
+    zip_code = models.CharField(max_length=255, null=True, blank=True)
+    state_code = models.CharField(max_length=255, null=True, blank=True)
+    country_code = models.CharField(max_length=2, validators=[validate_country_code])
+    phone = models.CharField(max_length=255)
+    email = models.CharField(max_length=255, null=True, blank=True, validators=[EmailValidator()])
+    notes = models.TextField(max_length=5000, null=True, blank=True)
+    lat = models.FloatField(null=True, blank=True)
+    lng = models.FloatField(null=True, blank=True)
+    billing_info = models.CharField(max_length=255, null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="address_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.line_1}, {self.city}"
+
+
+class CustomerGroup(Owned):
+    wire_type = "customer_groups"
+
+    name = models.CharField(max_length=255)
+    code = models.CharField(max_length=255, null=True, blank=True)
+
+    taken = {"customer_group_code": "code"}
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="customer_group_tenant")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "mode", "code"], name="customer_group_code", condition=Q(code__isnull=False)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Customer(Owned):
+    """Whoever buys. `email_norm` tells customers apart; `status` follows from the orders placed."""
+
+    class Status(models.TextChoices):
+        PROSPECT = "prospect"
+        ACQUIRED = "acquired"
+        REPEAT = "repeat"
+
+    wire_type = "customers"
+
+    email = models.CharField(max_length=255, validators=[EmailValidator()])
+    email_norm = models.CharField(max_length=255, editable=False)
+    password_hash = models.CharField(max_length=255, null=True, editable=False)
+    status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, editable=False)
+    total_orders_count = models.PositiveIntegerField(default=0, editable=False)
+    shopper_reference = models.CharField(max_length=255, null=True, blank=True)
+    profile_id = models.CharField(max_length=255, null=True, blank=True)
+    tax_exemption_code = models.CharField(max_length=255, null=True, blank=True)
+    customer_group = models.ForeignKey(
+        CustomerGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="customers"
+    )
+    anonymization_requested_at = models.DateTimeField(null=True, editable=False)
+
+    unversioned = Owned.unversioned | {"email_norm", "password_hash", "total_orders_count"}
+    taken = {"customer_email": "email"}
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="customer_tenant")]
+        constraints = [models.UniqueConstraint(fields=["organization", "mode", "email_norm"], name="customer_email")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        self.email_norm = normalise_email(self.email)[:255]
+
+    def set_password(self, password: str | None) -> None:
+        self.password_hash = make_password(password) if password else None
+
+    def has_password(self, password: str) -> bool:
+        """Whether it is this one; as slow for a customer without any."""
+        return check_password(password, self.password_hash or make_password(None))
+
+
+class CustomerAddress(Owned):
+    """An address in a customer's address book."""
+
+    wire_type = "customer_addresses"
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="customer_addresses")
+    address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="customer_addresses")
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="customer_address_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.customer}: {self.address}"
