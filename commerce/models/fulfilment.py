@@ -7,7 +7,7 @@ from commerce.models.catalog import MOST_PATTERN, ShippingCategory, unit_of_weig
 from commerce.models.customers import Address
 from commerce.models.markets import Market
 from commerce.models.owned import Owned
-from commerce.models.records import Disabling, HasSharedSecret
+from commerce.models.records import Disabling, HasSharedSecret, validate_strings
 from commerce.money import CurrencyCodeField
 from commerce.patterns import check_patterns
 
@@ -97,7 +97,7 @@ class ShippingMethod(Disabling, HasSharedSecret, Owned):
     unit_of_weight = unit_of_weight_field()
     tax_code = models.CharField(max_length=255, null=True, blank=True)
     circuit_failure_count = models.IntegerField(default=0, editable=False)
-    external_includes = models.JSONField(default=list, blank=True)
+    external_includes = models.JSONField(default=list, blank=True, validators=[validate_strings])
     market = models.ForeignKey(Market, on_delete=models.PROTECT, null=True, blank=True, related_name="shipping_methods")
     shipping_zone = models.ForeignKey(
         ShippingZone, on_delete=models.PROTECT, null=True, blank=True, related_name="shipping_methods"

@@ -5,7 +5,7 @@ from django.db.models import Q
 from commerce.models.customers import Address, CustomerGroup
 from commerce.models.owned import Owned
 from commerce.models.prices import PriceList
-from commerce.models.records import Disabling, HasSharedSecret
+from commerce.models.records import Disabling, HasSharedSecret, validate_strings
 
 
 class Merchant(Owned):
@@ -38,7 +38,7 @@ class Market(Disabling, HasSharedSecret, Owned):
     external_prices_url = models.CharField(max_length=2000, null=True, blank=True)
     external_order_validation_url = models.CharField(max_length=2000, null=True, blank=True)
     shipping_cost_cutoff = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(0)])
-    external_includes = models.JSONField(default=list, blank=True)
+    external_includes = models.JSONField(default=list, blank=True, validators=[validate_strings])
     merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="markets")
     price_list = models.ForeignKey(PriceList, on_delete=models.PROTECT, related_name="markets")
     customer_group = models.ForeignKey(

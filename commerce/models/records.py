@@ -1,4 +1,9 @@
-"""What every table of a resource has, and what its validators say."""
+"""What tables of resources have in common, and what their validators say."""
+
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -9,8 +14,30 @@ def validate_object(value: object) -> None:
         raise ValidationError("must be an object")
 
 
+def validate_strings(value: object) -> None:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValidationError("must be a list of strings")
+
+
 def too_long(most: int, of: str = "characters") -> ValidationError:
     return ValidationError(f"is too long (maximum is {most} {of})", "too_long", {"count": most})
+
+
+def check_each(row: models.Model, names: Iterable[str], check: Callable[[Any], None]) -> dict[str, ValidationError]:
+    """What `check` has against the named fields, of those that hold something."""
+    errors = {}
+    for name in names:
+        try:
+            if value := getattr(row, name):
+                check(value)
+        except ValidationError as error:
+            errors[name] = error
+    return errors
+
+
+def new_shared_secret() -> str:
+    """32 hexadecimal digits."""
+    return secrets.token_hex(16)
 
 
 class Record(models.Model):
@@ -26,3 +53,31 @@ class Record(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Disabling(models.Model):
+    """What can be taken out of use and put back."""
+
+    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def disable(self, now: datetime) -> None:
+        """Keeps the first instant when disabled twice."""
+        self.disabled_at = self.disabled_at or now
+
+    def enable(self) -> None:
+        self.disabled_at = None
+
+
+class HasSharedSecret(models.Model):
+    """What signs the calls to its owner's server. No version tells the secret."""
+
+    shared_secret = models.CharField(max_length=32, default=new_shared_secret, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def regenerate_shared_secret(self) -> None:
+        self.shared_secret = new_shared_secret()
