@@ -41,12 +41,12 @@ class FixedAmount:
 
 def _proportional(cart: Cart, targets: Sequence[LinePart], cents: int) -> Discount | Refusal:
     """Takes `cents` off the targets, in proportion to what is left of each."""
-    if not targets:
-        return NO_ITEMS
     return _taken(cart, targets, spread(cents, [target.amount for target in targets]))
 
 
 def _taken(cart: Cart, targets: Sequence[LinePart], shares: Sequence[int]) -> Discount | Refusal:
+    if not targets:
+        return NO_ITEMS
     if not any(shares):
         return NO_EFFECT
     for target, cents in zip(targets, shares, strict=True):
@@ -95,22 +95,23 @@ class FreeGift:
             return NO_ITEMS
         targets.sort(key=lambda target: target.line.lists[sku_list].position)
         left = self.max_quantity
-        left_of_item: dict[str, int] = {}
+        left_of_item: dict[tuple[str, str], int] = {}
         taken = []
         for target in targets:
-            item = target.line.code
-            wanted = min(left, left_of_item.setdefault(item, target.line.lists[sku_list].quantity))
-            units, cents = _give_units(target, wanted)
+            wanted = min(left, left_of_item.setdefault(target.item, target.line.lists[sku_list].quantity))
+            units, cents = give_units(target, wanted)
             left -= units
-            left_of_item[item] -= units
+            left_of_item[target.item] -= units
             taken.append((target, cents))
         return _units_taken(cart, taken)
 
 
-def _give_units(target: LinePart, wanted: int) -> tuple[int, int]:
+def give_units(target: LinePart, wanted: int) -> tuple[int, int]:
     """Makes up to `wanted` units of a line free that still cost something; how many, and the cents they were."""
     units = cents = 0
     for run in list(target.runs):
+        if run.amount < run.quantity:
+            target.cut(run, run.quantity - run.amount)  # those that cost nothing
         quantity = min(run.quantity, wanted - units)
         if quantity and run.amount and not run.is_free:
             cents += target.give(run, quantity)
@@ -139,18 +140,18 @@ class BuyXPayY:
             return Refusal("quantity_too_low", missing=self.x - max(counted))
         taken = []
         for pool, units in zip(pools, counted, strict=True):
-            taken += _give_cheapest(pool, units // self.x * (self.x - self.y))
+            taken += give_cheapest(pool, units // self.x * (self.x - self.y))
         return _units_taken(cart, taken)
 
 
 def _by_item(targets: list[LinePart]) -> list[list[LinePart]]:
     pools: dict[tuple[str, str], list[LinePart]] = {}
     for target in targets:
-        pools.setdefault((target.line.item_type, target.line.code), []).append(target)
+        pools.setdefault(target.item, []).append(target)
     return list(pools.values())
 
 
-def _give_cheapest(pool: list[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
+def give_cheapest(pool: list[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
     """Makes the cheapest units of several lines free; the cents that came off each line."""
     units = list(units_of(pool))
     quantity_of = [0] * len(units)
@@ -180,21 +181,23 @@ class FreeShipping:
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
         if cart.has_free_shipping:
             return Refusal("superseded_by_free_shipping")
-        if promotion.sku_list_id is not None and not cart.listed(promotion.sku_list_id):
+        targets = self._targets(cart, promotion.sku_list_id)
+        if cart.shipments and not targets:
             return NO_ITEMS
-        shares = [part.share(part.amount) for part in self._targets(cart, promotion.sku_list_id) if part.amount]
+        shares = tuple(target.share(target.amount) for target in targets if target.amount)
         if not shares:
             return Refusal("no_shipping")
-        for part in self._targets(cart, promotion.sku_list_id):
-            part.take(part.amount)
+        for target in targets:
+            target.take(target.amount)
         cart.has_free_shipping = True
-        return Discount(tuple(shares))
+        return Discount(shares)
 
     def _targets(self, cart: Cart, sku_list_id: int | None) -> list[ShipmentPart]:
         if sku_list_id is None:
             return cart.shipments
         listed = {part.line.id for part in cart.listed(sku_list_id)}
-        return [part for part in cart.shipments if part.shipment.lines is None or part.shipment.lines & listed]
+        held = [listed if part.shipment.lines is None else listed & part.shipment.lines for part in cart.shipments]
+        return [part for part, lines in zip(cart.shipments, held, strict=True) if lines]
 
 
 # --- From elsewhere -------------------------------------------------------------------------------
@@ -202,27 +205,23 @@ class FreeShipping:
 
 @dataclass(frozen=True, slots=True)
 class External:
-    """What another service answered for this order, no more than is left."""
+    """What another service answered for this order, off the targets it names, no more than is left of them."""
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        targets = cart.targets(promotion.sku_list_id)
+        if not targets:
+            return NO_ITEMS
         outcome = given.outcomes.get(promotion.id)
         if outcome is None:
             return UNANSWERED
-        if outcome.refusal:
-            return outcome.refusal
-        targets = self._targets(cart, promotion, outcome)
-        if not targets:
-            return NO_ITEMS
-        own = {line_id: cents for line_id, cents in outcome.lines if cents is not None}
-        if own:
-            return _taken(cart, targets, [min(target.amount, own[target.line.id]) for target in targets])
-        return _proportional(cart, targets, min(outcome.discount_cents, sum(target.amount for target in targets)))
+        return outcome.refusal or self._told(cart, targets, outcome)
 
-    def _targets(self, cart: Cart, promotion: Promotion, outcome: Outcome) -> list[LinePart]:
-        if not outcome.lines:
-            return cart.targets(promotion.sku_list_id)
-        named = {line_id for line_id, _ in outcome.lines}
-        return [part for part in cart.lines if part.line.id in named]
+    def _told(self, cart: Cart, targets: Sequence[LinePart], outcome: Outcome) -> Discount | Refusal:
+        cents_of = dict(outcome.lines)
+        named = [target for target in targets if target.line.id in cents_of] if cents_of else targets
+        if any(cents is not None for cents in cents_of.values()):
+            return _taken(cart, named, [min(target.amount, cents_of[target.line.id] or 0) for target in named])
+        return _proportional(cart, named, min(outcome.discount_cents, sum(target.amount for target in named)))
 
 
 UNANSWERED = Refusal("external_unanswered")

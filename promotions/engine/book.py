@@ -9,15 +9,19 @@ from promotions.engine.conditions import OrderAmount, SkuList
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import NotApplied, Order, Promotion
 
+OUTSIDE_LIMIT = Refusal("outside_concurrent_limit")
 
-def standing(promotion: Promotion, order: Order, now: datetime) -> Refusal | None:
+
+def standing(promotion: Promotion, order: Order, now: datetime, exhausted: Collection[int] = ()) -> Refusal | None:
     """Why a promotion is not open to the order at all: by its life, its market, its currency. None if it is."""
     if promotion.disabled_at is not None:
         return Refusal("promotion_disabled")
-    if promotion.starts_at > now:
-        return Refusal("promotion_pending")
     if promotion.expires_at <= now:
         return Refusal("promotion_expired")
+    if promotion.starts_at > now:
+        return Refusal("promotion_pending")
+    if promotion.id in exhausted:
+        return Refusal("promotion_usage_reached")
     if promotion.market_id not in (None, order.market_id):
         return Refusal("market_mismatch")
     if promotion.currency_code not in (None, order.currency_code):
@@ -51,7 +55,7 @@ class Book:
         """Why each promotion that is not among `every` candidate is not."""
         present = {promotion.id for promotion in candidates}
         return [
-            NotApplied(_absence(promotion, order, now, exhausted), promotion)
+            NotApplied(standing(promotion, order, now, exhausted) or OUTSIDE_LIMIT, promotion)
             for promotion in self.promotions
             if promotion.id not in present
         ]
@@ -125,9 +129,3 @@ def _end(shelf: Shelf, limit: int | None, exhausted: Collection[int]) -> int:
     for place in sorted(shelf.place_of[key] for key in exhausted if key in shelf.place_of):
         end += place < end
     return min(end, len(shelf.promotions))
-
-
-def _absence(promotion: Promotion, order: Order, now: datetime, exhausted: Collection[int]) -> Refusal:
-    if refusal := standing(promotion, order, now):
-        return refusal
-    return Refusal("promotion_usage_reached" if promotion.id in exhausted else "outside_concurrent_limit")

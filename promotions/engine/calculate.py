@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from promotions.engine.benefits import UNANSWERED
-from promotions.engine.book import Book
+from promotions.engine.book import Book, standing
 from promotions.engine.cart import Cart
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import (
@@ -43,7 +43,7 @@ def calculate(
     cart = Cart(order)
     given = Given(now, outcomes or {})
     found = book.candidates(order, now, limit, exhausted, every=explain)
-    opened, refused = _opened(claims)
+    opened, refused = _opened(claims, order, now, exhausted)
     entrants = _in_order(found, opened)
     applied, not_applied = _exclusive_pass(cart, entrants, given)
     refused += not_applied
@@ -59,17 +59,22 @@ class Entrant(NamedTuple):
     claim: Claim | None = None
 
 
-def _opened(claims: Iterable[Claim]) -> tuple[list[Entrant], list[NotApplied]]:
+def _opened(
+    claims: Iterable[Claim], order: Order, now: datetime, exhausted: Collection[int]
+) -> tuple[list[Entrant], list[NotApplied]]:
     """The promotions that coupons open, each once, and the claims that open none."""
     entrants: dict[int, Entrant] = {}
     refused = []
     for claim in claims:
-        if claim.refusal or claim.promotion is None:
-            refused.append(NotApplied(claim.refusal or NOT_FOUND, claim.promotion, claim))
-        elif claim.promotion.id in entrants:
-            refused.append(NotApplied(OPENED_TWICE, claim.promotion, claim))
+        promotion = claim.promotion
+        if claim.refusal or promotion is None:
+            refused.append(NotApplied(claim.refusal or NOT_FOUND, promotion, claim))
+        elif refusal := standing(promotion, order, now, exhausted):
+            refused.append(NotApplied(refusal, promotion, claim))
+        elif promotion.id in entrants:
+            refused.append(NotApplied(OPENED_TWICE, promotion, claim))
         else:
-            entrants[claim.promotion.id] = Entrant(claim.promotion, claim)
+            entrants[promotion.id] = Entrant(promotion, claim)
     return list(entrants.values()), refused
 
 

@@ -63,6 +63,10 @@ class LinePart(Part):
         self.amount = self._units + self.options
 
     @property
+    def item(self) -> tuple[str, str]:
+        return self.line.item_type, self.line.code
+
+    @property
     def runs(self) -> list[Run]:
         if self._runs is None:
             self._runs = [Run(self.line.quantity, self._units)]
@@ -85,6 +89,11 @@ class LinePart(Part):
         run.amount -= cents
         self.amount -= cents
 
+    def take_off_options(self, cents: int) -> None:
+        """Takes `cents` off the options alone."""
+        self.options -= cents
+        self.amount -= cents
+
     def cut(self, run: Run, quantity: int) -> Run:
         """The cheapest `quantity` units of a run, as a run of their own before the others."""
         if quantity == run.quantity:
@@ -98,11 +107,11 @@ class LinePart(Part):
         return first
 
     def give(self, run: Run, quantity: int) -> int:
-        """Makes `quantity` units of a run free; the cents that were left of them."""
+        """Makes `quantity` units of a run free; the cents that were left of them. What costs nothing is not given."""
         given = self.cut(run, quantity)
         cents = given.amount
         self.take_off(given, cents)
-        given.is_free = True
+        given.is_free = cents > 0
         return cents
 
     def share(self, cents: int) -> Share:
@@ -146,12 +155,10 @@ class Cart:
     def taken(self, lines: Iterable[tuple[LinePart, int]]) -> tuple[Share, ...]:
         """Notes what was taken off lines; one share a line, in the order of the lines."""
         cents_of: dict[int, int] = {}
-        part_of: dict[int, LinePart] = {}
         for part, cents in lines:
-            part_of[part.line.id] = part
             cents_of[part.line.id] = cents_of.get(part.line.id, 0) + cents
         self.items_discount += sum(cents_of.values())
-        return tuple(part_of[key].share(cents) for key, cents in cents_of.items() if cents)
+        return tuple(part.share(cents) for part in self.lines if (cents := cents_of.get(part.line.id)))
 
 
 def units_of(parts: Iterable[LinePart]) -> Iterator[tuple[LinePart, Run]]:

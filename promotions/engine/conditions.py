@@ -43,7 +43,7 @@ class SkuList:
             return self._lacking(self.min_quantity - sum(found.values()), "quantity_too_low")
         complete = sum(1 for times in found.values() if times)
         if self.all_skus and not has_bundle:
-            return self._lacking(self.size - complete, "sku_missing")
+            return self._lacking(max(self.size, 1) - complete, "sku_missing")
         return self._lacking(1 - complete, "sku_missing")
 
     def _times_found(self, cart: Cart) -> tuple[dict[str, int], bool]:

@@ -1,8 +1,8 @@
 """Random carts and promotions of every kind: the few items, lists and amounts there are make them meet."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fractions import Fraction
 from typing import Any
@@ -53,18 +53,20 @@ class Shopping:
 
 
 ITEMS = [("skus", "A"), ("skus", "B"), ("skus", "C"), ("skus", "D"), ("bundles", "A"), ("bundles", "K")]
-LISTS, TAGS = range(1, 5), range(1, 4)
+LISTS, TAGS = range(1, 4), range(1, 4)
 MARKETS, CURRENCIES = (None, 1, 2), ("EUR", "USD")
-MATCHERS = ("eq", "in", "not_in", "gteq", "gt", "lteq", "lt", "end_any")
+SECOND = timedelta(seconds=1)
 
 amounts = st.integers(0, 12) | st.integers(0, 5000) | st.sampled_from([99, 333, 999, 1000, 10**9])
 tags = st.frozensets(st.sampled_from(TAGS), max_size=2)
 lists = st.sampled_from(LISTS)
-memberships = st.dictionaries(lists, st.builds(Listed, st.integers(1, 3), st.integers(1, 3)), max_size=3)
+listed = st.builds(Listed, st.integers(1, 3), st.sampled_from([1, 1, 1, 2, 3]))
+memberships = st.fixed_dictionaries({}, optional=dict.fromkeys(LISTS, listed))
 
 
-def rarely(values: Any) -> st.SearchStrategy[Any]:
-    return st.just(None) | st.just(None) | st.just(None) | values
+def rarely(draw: st.DrawFn, values: st.SearchStrategy[Any], default: Any = None, times: int = 8) -> Any:
+    """One of the values, once in so many times."""
+    return draw(values) if draw(st.integers(1, times)) == times else default
 
 
 # --- The order ----------------------------------------------------------------------------------------------------
@@ -74,8 +76,8 @@ def rarely(values: Any) -> st.SearchStrategy[Any]:
 def lines(draw: st.DrawFn) -> tuple[Line, ...]:
     held = draw(st.fixed_dictionaries(dict.fromkeys(ITEMS, memberships)))
     drawn = []
-    for place in range(draw(st.integers(0, 6))):
-        kind, code = draw(st.sampled_from([*ITEMS, ("gift_cards", "G")]))
+    for place in range(rarely(draw, st.just(0), draw(st.integers(1, 6)), 20)):
+        kind, code = rarely(draw, st.just(("gift_cards", "G")), draw(st.sampled_from(ITEMS)))
         drawn.append(
             Line(
                 id=place + 11,
@@ -83,7 +85,7 @@ def lines(draw: st.DrawFn) -> tuple[Line, ...]:
                 item_type=kind,
                 quantity=draw(st.integers(1, 9)),
                 unit_amount_cents=draw(amounts),
-                options_amount_cents=draw(rarely(amounts)) or 0,
+                options_amount_cents=rarely(draw, amounts, 0),
                 discountable=kind != "gift_cards" or draw(st.booleans()),
                 lists=held.get((kind, code), {}),
                 tags=draw(tags),
@@ -155,46 +157,43 @@ rules: st.SearchStrategy[Rule] = (
 
 
 @st.composite
-def promotions(draw: st.DrawFn, key: int) -> Promotion:
-    kind = draw(st.sampled_from(sorted(BENEFITS)))
-    starts_at = draw(
-        st.sampled_from([STARTS_AT] * 5 + [STARTS_AT + timedelta(days=1), NOW, NOW + timedelta(seconds=1)])
-    )
+def promotions(draw: st.DrawFn, key: int, kinds: Sequence[str] = tuple(BENEFITS)) -> Promotion:
+    kind = draw(st.sampled_from(kinds))
     return Promotion(
         id=key,
         kind=kind,
         benefit=draw(BENEFITS[kind]),
         name=f"promotion {key}",
-        starts_at=starts_at,
-        expires_at=draw(st.sampled_from([EXPIRES_AT] * 7 + [NOW + timedelta(seconds=2)])),
-        disabled_at=draw(rarely(st.just(NOW))) if draw(st.booleans()) else None,
-        exclusive=draw(st.integers(0, 5)) == 0,
-        priority=draw(rarely(st.integers(0, 3))),
-        currency_code=draw(rarely(st.sampled_from(CURRENCIES))),
-        market_id=draw(rarely(st.sampled_from(MARKETS))),
-        sku_list_id=draw(lists) if kind in NEED_LIST else draw(rarely(lists)),
-        rules=draw(st.lists(rules, max_size=2).map(tuple)),
+        starts_at=rarely(draw, st.sampled_from([NOW, NOW + SECOND, STARTS_AT + SECOND]), STARTS_AT),
+        expires_at=rarely(draw, st.sampled_from([NOW, NOW + SECOND]), EXPIRES_AT, 20),
+        disabled_at=rarely(draw, st.just(NOW), None, 20),
+        exclusive=rarely(draw, st.just(True), False),
+        priority=rarely(draw, st.integers(0, 3), None, 3),
+        currency_code=rarely(draw, st.sampled_from(CURRENCIES)),
+        market_id=rarely(draw, st.sampled_from(MARKETS)),
+        sku_list_id=draw(lists) if kind in NEED_LIST else rarely(draw, lists, None, 3),
+        rules=rarely(draw, st.lists(rules, min_size=1, max_size=2).map(tuple), (), 3),
     )
 
 
 @st.composite
 def outcomes(draw: st.DrawFn) -> Outcome:
     ids = draw(st.lists(st.integers(11, 17), unique=True, max_size=3))
-    own = draw(st.booleans())
+    has_own_cents = draw(st.booleans())
     return Outcome(
         draw(amounts),
-        tuple((key, draw(amounts) if own else None) for key in ids),
+        tuple((key, draw(amounts) if has_own_cents else None) for key in ids),
         draw(st.sampled_from(["", "told by the service"])),
-        refusal=draw(rarely(st.just(Refusal("external_failed", cause="timeout")))),
+        refusal=rarely(draw, st.just(Refusal("external_failed", cause="timeout"))),
     )
 
 
 @st.composite
 def shoppings(draw: st.DrawFn) -> Shopping:
-    made = [draw(promotions(key)) for key in range(1, 1 + draw(st.integers(0, 8)))]
-    by_code = draw(st.sets(st.sampled_from(made), max_size=3)) if made else set()
+    made = [draw(promotions(key)) for key in range(1, 1 + draw(st.integers(1, 8)))]
+    by_code = draw(st.lists(st.sampled_from(made), max_size=3, unique=True))
     claims = [Claim(code=f"CODE{number}", promotion=one) for number, one in enumerate(by_code)]
-    if draw(st.booleans()):
+    if rarely(draw, st.just(True), False, 4):
         claims += [
             Claim(code="NONE"),
             *claims[:1],
@@ -205,7 +204,61 @@ def shoppings(draw: st.DrawFn) -> Shopping:
         draw(orders),
         tuple(one for one in made if one not in by_code),
         tuple(draw(st.permutations(claims))),
-        draw(st.none() | st.integers(0, 5)),
-        draw(st.frozensets(st.sampled_from(keys), max_size=2)) if keys and draw(st.booleans()) else frozenset(),
-        {one.id: draw(outcomes()) for one in made if one.kind == "external" and draw(st.booleans())},
+        rarely(draw, st.integers(0, 5), None, 3),
+        rarely(draw, st.frozensets(st.sampled_from(keys), max_size=2), frozenset(), 4),
+        {one.id: draw(outcomes()) for one in made if one.kind == "external" and not rarely(draw, st.just(True), False)},
     )
+
+
+# --- Of special shape ---------------------------------------------------------------------------------------------
+
+
+@st.composite
+def lone_promotions(draw: st.DrawFn) -> Shopping:
+    """One promotion without rules, on an order where no two gifts have the same position or an item two prices."""
+    promotion = replace(draw(promotions(1)), rules=())
+    order = draw(orders)
+    price_of = {(line.item_type, line.code): line.unit_amount_cents for line in order.lines}
+    order = replace(
+        order,
+        lines=tuple(
+            replace(
+                line,
+                unit_amount_cents=price_of[line.item_type, line.code],
+                lists={
+                    key: listed._replace(position=ITEMS.index((line.item_type, line.code)))
+                    for key, listed in line.lists.items()
+                },
+            )
+            for line in order.lines
+        ),
+    )
+    return Shopping(order, (promotion,), (), None, frozenset(), {1: draw(outcomes())._replace(lines=())})
+
+
+PRIMES = (101, 103, 107, 109, 113, 127)
+
+
+@st.composite
+def untied_shoppings(draw: st.DrawFn) -> Shopping:
+    """Nothing is rounded, for prices are multiples of a high power of ten; no percentages make two of them equal."""
+    items = draw(st.permutations(ITEMS))[: draw(st.integers(1, 6))]
+    held = draw(st.fixed_dictionaries(dict.fromkeys(items, memberships)))
+    order = Order(
+        currency_code="EUR",
+        lines=tuple(
+            Line(
+                id=place + 11,
+                code=code,
+                item_type=kind,
+                quantity=draw(st.integers(1, 9)),
+                unit_amount_cents=PRIMES[place] * 10**16,
+                lists={key: listed._replace(position=place) for key, listed in held[kind, code].items()},
+            )
+            for place, (kind, code) in enumerate(items)
+        ),
+        shipments=draw(shipments),
+    )
+    kinds = ("buy_x_pay_y", "free_gift", "free_shipping", "percentage_discount")
+    made = [draw(promotions(key, kinds)) for key in range(1, 1 + draw(st.integers(1, 6)))]
+    return Shopping(order, tuple(made), (), None, frozenset(), {})
