@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection, models, transaction
-from django.db.models import F, ProtectedError, QuerySet
+from django.db.models import F, QuerySet
 
 from commerce import clock, ids
 from commerce.errors import Locked, NotUnique
@@ -85,15 +85,32 @@ def save(row: Owned, by: By) -> bool:
 
 
 def delete(row: Owned, by: By) -> None:
-    """Deletes `row` and the links to it. Raises Locked where something else refers to it still."""
+    """Deletes `row`, its parts and the links to it. Raises Locked where anything else refers to it still."""
     changes = {name: [value, None] for name, value in _told(row).items() if value is not None}
     with _naming(row), transaction.atomic(savepoint=False):
+        for name in row.parts:
+            for part in getattr(row, name).select_for_update().order_by("pk"):
+                delete(part, by)
+        _check_unreferred(row)
         record(row, "destroy", changes, by)
-        try:
-            row.delete()
-        except ProtectedError as error:
-            kinds = sorted({str(blocking._meta.verbose_name_plural) for blocking in error.protected_objects})
-            raise Locked(f"It is referred to by {', '.join(kinds)}.") from error
+        row.delete()
+
+
+def _check_unreferred(row: Owned) -> None:
+    """Asked before Django does, which would load whatever refers to the row to say so."""
+    referring = [
+        str(link.related_model._meta.verbose_name_plural)
+        for link in _protecting_links(type(row))
+        if link.related_model._base_manager.filter(**{link.field.attname: row.pk}).exists()
+    ]
+    if referring:
+        raise Locked(f"The {row._meta.verbose_name} is referred to by {', '.join(sorted(referring))}.")
+
+
+@lru_cache
+def _protecting_links(model: type[Owned]) -> list[Any]:
+    links: list[Any] = [field for field in model._meta.get_fields(include_hidden=True) if field.one_to_many]
+    return [link for link in links if link.on_delete is models.PROTECT]
 
 
 def delete_all(rows: QuerySet) -> int:

@@ -12,6 +12,12 @@ COUNTRIES = frozenset(
     "TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW".split()
 )
 
+WITHOUT_ZIP_CODES = frozenset(
+    "AE AG AO AW BF BI BJ BO BQ BS BW BZ CD CF CG CI CK CM CW DJ DM ER FJ GA GD GH GM GN GQ GY HK JM KI KM KN KP LC "
+    "ML MO MR MW NR NU PA QA RW SB SC SL SO SR SS ST SX SY TD TF TG TK TL TO TT TV UG VU YE ZW".split()
+)
+"""Where letters find their way without one."""
+
 
 def validate_country_code(value: str) -> None:
     if value not in COUNTRIES:

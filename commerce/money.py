@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.text import capfirst
 
@@ -76,14 +75,6 @@ class CurrencyCodeField(models.CharField):
         name, path, args, options = super().deconstruct()
         del options["max_length"]
         return name, path, args, options
-
-
-class AmountField(models.BigIntegerField):
-    """An amount in minor units, from nothing to MAX_CENTS."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.validators = [*self.validators, MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
 
 
 class ExactField(models.Field):

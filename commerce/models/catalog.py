@@ -3,10 +3,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Max, Q
 from django.utils.text import slugify
 
-from commerce.models.amounts import cents_field
+from commerce.models.amounts import WeightField, cents_field, inherit_currency, unit_of_weight_field
 from commerce.models.customers import Customer
 from commerce.models.owned import Owned
 from commerce.money import CurrencyCodeField
@@ -14,16 +14,6 @@ from commerce.patterns import check_patterns
 
 MOST_PATTERN = 5000
 """Characters of a pattern, at most; an organization may allow fewer."""
-
-
-class UnitOfWeight(models.TextChoices):
-    GRAM = "gr"
-    OUNCE = "oz"
-    POUND = "lb"
-
-
-def unit_of_weight_field() -> models.CharField:
-    return models.CharField(max_length=2, choices=UnitOfWeight, null=True, blank=True)
 
 
 class ShippingCategory(Owned):
@@ -57,7 +47,7 @@ class Sku(Owned):
     description = models.TextField(max_length=65_535, null=True, blank=True)
     image_url = models.CharField(max_length=2000, null=True, blank=True)
     pieces_per_pack = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    weight = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
+    weight = WeightField()
     unit_of_weight = unit_of_weight_field()
     hs_tariff_number = models.CharField(max_length=255, null=True, blank=True)
     do_not_ship = models.BooleanField(default=False)
@@ -90,6 +80,7 @@ class SkuList(Owned):
     skus: Any = models.ManyToManyField(Sku, through="SkuListItem", related_name="sku_lists")
 
     is_priced = True
+    parts = ("sku_list_items",)
     unversioned = Owned.unversioned | {"slug"}
 
     class Meta:
@@ -101,9 +92,14 @@ class SkuList(Owned):
 
     def clean(self) -> None:
         self.slug = slugify(self.name)
-        if self.manual == bool(self.sku_code_regex):
-            problem = "belongs to a list that is not manual" if self.manual else "can't be blank unless manual"
-            raise ValidationError({"sku_code_regex": ValidationError(problem, code="invalid")})
+        if self.manual and self.sku_code_regex:
+            raise ValidationError(
+                {"sku_code_regex": ValidationError("belongs to a list that is not manual", "invalid")}
+            )
+        if not self.manual and not self.sku_code_regex:
+            raise ValidationError({"sku_code_regex": ValidationError("can't be blank unless manual", "blank")})
+        if not self.manual and self.stored("manual") and self.sku_list_items.exists():
+            raise ValidationError({"manual": ValidationError("must be kept by a list that has items", "invalid")})
         if self.sku_code_regex != self.stored("sku_code_regex"):
             check_patterns(self, ["sku_code_regex"])
 
@@ -115,7 +111,7 @@ class SkuListItem(Owned):
 
     sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, related_name="sku_list_items", db_index=False)
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="sku_list_items")
-    position = models.IntegerField(default=0)
+    position = models.IntegerField(blank=True, help_text="Behind the last one of the list if not given.")
     quantity = models.IntegerField(default=1, validators=[MinValueValidator(1)])
 
     is_priced = True
@@ -130,8 +126,13 @@ class SkuListItem(Owned):
         return f"{self.sku} in {self.sku_list}"
 
     def clean(self) -> None:
+        if self.sku_list_id is None:
+            return
         if not self.sku_list.manual:
             raise ValidationError({"sku_list": ValidationError("must be a manual list", code="invalid")})
+        if self.position is None:
+            last = self.sku_list.sku_list_items.aggregate(last=Max("position"))["last"]
+            self.position = 1 if last is None else last + 1
 
 
 class Bundle(Owned):
@@ -170,9 +171,13 @@ class Bundle(Owned):
         return self.code
 
     def clean(self) -> None:
-        if not self.market:
-            return
-        inherited = self.market.price_list.currency_code
-        if self.currency_code not in (None, inherited):
-            raise ValidationError({"currency_code": ValidationError("is not the currency of the market", "invalid")})
-        self.currency_code = inherited
+        inherit_currency(self)
+        if self._state.adding and self.sku_list_id is not None:
+            self._check_list()
+
+    def _check_list(self) -> None:
+        if not self.sku_list.manual:
+            raise ValidationError({"sku_list": ValidationError("must be a manual list", code="invalid")})
+        most = self.organization.setting("bundles_max_items_count")
+        if self.sku_list.sku_list_items.count() > most:
+            raise ValidationError({"sku_list": ValidationError(f"has more than {most} items", code="invalid")})

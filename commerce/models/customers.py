@@ -1,17 +1,24 @@
 import unicodedata
+import uuid
 
 from django.contrib.auth.hashers import check_password, make_password
-from django.core.validators import EmailValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from commerce.countries import validate_country_code
+from commerce.countries import WITHOUT_ZIP_CODES, validate_country_code
 from commerce.models.owned import Owned
 
 
 def normalise_email(email: str) -> str:
     """The form addresses are compared in: NFKC, trimmed, case folded."""
     return unicodedata.normalize("NFKC", email).strip().casefold()
+
+
+def new_customer_reference() -> str:
+    """What other services may know a customer by."""
+    return str(uuid.uuid4())
 
 
 class Address(Owned):
@@ -29,18 +36,32 @@ class Address(Owned):
     zip_code = models.CharField(max_length=255, null=True, blank=True)
     state_code = models.CharField(max_length=255, null=True, blank=True)
     country_code = models.CharField(max_length=2, validators=[validate_country_code])
-    phone = models.CharField(max_length=255)
+    phone = models.CharField(max_length=255, null=True, blank=True)
     email = models.CharField(max_length=255, null=True, blank=True, validators=[EmailValidator()])
     notes = models.TextField(max_length=5000, null=True, blank=True)
-    lat = models.FloatField(null=True, blank=True)
-    lng = models.FloatField(null=True, blank=True)
+    lat = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-90), MaxValueValidator(90)])
+    lng = models.FloatField(null=True, blank=True, validators=[MinValueValidator(-180), MaxValueValidator(180)])
+    is_geocoded = models.BooleanField(default=False, editable=False)
+    provider_name = models.CharField(max_length=255, null=True, editable=False)
+    map_url = models.CharField(max_length=2000, null=True, editable=False)
+    static_map_url = models.CharField(max_length=2000, null=True, editable=False)
     billing_info = models.CharField(max_length=255, null=True, blank=True)
 
     class Meta:
+        verbose_name_plural = "addresses"
         indexes = [models.Index(fields=["organization", "mode", "id"], name="address_tenant")]
 
     def __str__(self) -> str:
         return f"{self.line_1}, {self.city}"
+
+    def clean(self) -> None:
+        needed = ["company"] if self.business else ["first_name", "last_name"]
+        if self.country_code not in WITHOUT_ZIP_CODES:
+            needed.append("zip_code")
+        if self.organization.setting("addresses_phone_required"):
+            needed.append("phone")
+        if missing := [name for name in needed if not getattr(self, name)]:
+            raise ValidationError({name: ValidationError("can't be blank", code="blank") for name in missing})
 
 
 class CustomerGroup(Owned):
@@ -78,14 +99,15 @@ class Customer(Owned):
     password_hash = models.CharField(max_length=255, null=True, editable=False)
     status = models.CharField(max_length=8, choices=Status, default=Status.PROSPECT, editable=False)
     total_orders_count = models.PositiveIntegerField(default=0, editable=False)
-    shopper_reference = models.CharField(max_length=255, null=True, blank=True)
-    profile_id = models.CharField(max_length=255, null=True, blank=True)
+    shopper_reference = models.CharField(max_length=255, default=new_customer_reference, blank=True)
+    profile_id = models.CharField(max_length=255, default=new_customer_reference, blank=True)
     tax_exemption_code = models.CharField(max_length=255, null=True, blank=True)
     customer_group = models.ForeignKey(
         CustomerGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="customers"
     )
     anonymization_requested_at = models.DateTimeField(null=True, editable=False)
 
+    parts = ("customer_addresses",)
     unversioned = Owned.unversioned | {"email_norm", "password_hash", "total_orders_count"}
     taken = {"customer_email": "email"}
 
@@ -116,6 +138,7 @@ class CustomerAddress(Owned):
     address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="customer_addresses")
 
     class Meta:
+        verbose_name_plural = "customer addresses"
         indexes = [models.Index(fields=["organization", "mode", "id"], name="customer_address_tenant")]
 
     def __str__(self) -> str:

@@ -1,14 +1,15 @@
-from django.core.validators import MinValueValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from commerce.models.amounts import cents_field
-from commerce.models.catalog import MOST_PATTERN, ShippingCategory, unit_of_weight_field
+from commerce.models.amounts import WeightField, cents_field, inherit_currency, unit_of_weight_field
+from commerce.models.catalog import MOST_PATTERN, ShippingCategory
 from commerce.models.customers import Address
 from commerce.models.markets import Market
 from commerce.models.owned import Owned
-from commerce.models.records import Disabling, HasSharedSecret, validate_strings
+from commerce.models.records import Disabling, HasSharedSecret, check_each, validate_strings
 from commerce.money import CurrencyCodeField
+from commerce.outgoing import validate_callback_url
 from commerce.patterns import check_patterns
 
 
@@ -57,7 +58,7 @@ class StockLocation(Owned):
 
     name = models.CharField(max_length=255)
     code = models.CharField(max_length=255, null=True, blank=True)
-    label_format = models.CharField(max_length=4, choices=LabelFormat, default=LabelFormat.PDF, null=True, blank=True)
+    label_format = models.CharField(max_length=4, choices=LabelFormat, default=LabelFormat.PDF)
     suppress_etd = models.BooleanField(default=False)
     address = models.ForeignKey(Address, on_delete=models.PROTECT, related_name="stock_locations")
 
@@ -86,14 +87,14 @@ class ShippingMethod(Disabling, HasSharedSecret, Owned):
     wire_type = "shipping_methods"
 
     name = models.CharField(max_length=255)
-    scheme = models.CharField(max_length=13, choices=Scheme, default=Scheme.FLAT, null=True, blank=True)
+    scheme = models.CharField(max_length=13, choices=Scheme, default=Scheme.FLAT)
     currency_code = CurrencyCodeField(null=True, blank=True)
     external_prices_url = models.CharField(max_length=2000, null=True, blank=True)
     price_amount_cents = cents_field(null=False, blank=False)
     free_over_amount_cents = cents_field()
     use_subtotal = models.BooleanField(default=False)
-    min_weight = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
-    max_weight = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0)])
+    min_weight = WeightField()
+    max_weight = WeightField()
     unit_of_weight = unit_of_weight_field()
     tax_code = models.CharField(max_length=255, null=True, blank=True)
     circuit_failure_count = models.IntegerField(default=0, editable=False)
@@ -116,3 +117,18 @@ class ShippingMethod(Disabling, HasSharedSecret, Owned):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        inherit_currency(self)
+        errors = {}
+        if self.scheme == self.Scheme.EXTERNAL and not self.external_prices_url:
+            errors["external_prices_url"] = ValidationError("can't be blank", code="blank")
+        if self.external_prices_url != self.stored("external_prices_url"):
+            errors |= check_each(self, ["external_prices_url"], validate_callback_url)
+        weights = [weight for weight in (self.min_weight, self.max_weight) if weight is not None]
+        if weights and not self.unit_of_weight:
+            errors["unit_of_weight"] = ValidationError("can't be blank", code="blank")
+        if weights != sorted(weights):
+            errors["max_weight"] = ValidationError("must not be less than min_weight", code="invalid")
+        if errors:
+            raise ValidationError(errors)

@@ -1,3 +1,4 @@
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -5,7 +6,8 @@ from django.db.models import Q
 from commerce.models.customers import Address, CustomerGroup
 from commerce.models.owned import Owned
 from commerce.models.prices import PriceList
-from commerce.models.records import Disabling, HasSharedSecret, validate_strings
+from commerce.models.records import Disabling, HasSharedSecret, check_each, validate_strings
+from commerce.outgoing import validate_callback_url
 
 
 class Merchant(Owned):
@@ -28,6 +30,8 @@ class Market(Disabling, HasSharedSecret, Owned):
 
     URLs of external services are stored and served; none is called.
     """
+
+    CALLED = ("external_prices_url", "external_order_validation_url")
 
     wire_type = "markets"
 
@@ -64,3 +68,8 @@ class Market(Disabling, HasSharedSecret, Owned):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        changed = [name for name in self.CALLED if getattr(self, name) != self.stored(name)]
+        if errors := check_each(self, changed, validate_callback_url):
+            raise ValidationError(errors)

@@ -42,6 +42,9 @@ class Owned(Record):
     taken: ClassVar[dict[str, str]] = {}
     """Name of a unique constraint -> the attribute that a violation is reported on."""
 
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The other sides of relations whose rows mean nothing without this one: they go with it."""
+
     is_priced: ClassVar[bool] = False
     """Whether what orders are discounted by is read from these rows: a change raises the tenant's pricing revision."""
 

@@ -1,6 +1,6 @@
 from django.db import models
 
-from commerce.models.amounts import cents_field
+from commerce.models.amounts import cents_field, inherit_currency
 from commerce.models.markets import Market
 from commerce.models.owned import Owned
 from commerce.models.records import Disabling
@@ -39,12 +39,12 @@ class PaymentMethod(Disabling, Owned):
 
     wire_type = "payment_methods"
 
-    name = models.CharField(max_length=255, null=True, blank=True)
+    name = models.CharField(max_length=255, blank=True, help_text="That of the source if not given.")
     payment_source_type = models.CharField(max_length=32, choices=SourceType)
     currency_code = CurrencyCodeField(null=True, blank=True)
     moto = models.BooleanField(default=False)
     require_capture = models.BooleanField(default=True)
-    auto_place = models.BooleanField(default=True)
+    auto_place = models.BooleanField(default=False)
     auto_capture = models.BooleanField(default=False)
     price_amount_cents = cents_field(null=False, blank=False)
     auto_capture_max_amount_cents = cents_field()
@@ -55,4 +55,9 @@ class PaymentMethod(Disabling, Owned):
         indexes = [models.Index(fields=["organization", "mode", "id"], name="payment_method_tenant")]
 
     def __str__(self) -> str:
-        return self.name or self.payment_source_type
+        return self.name
+
+    def clean(self) -> None:
+        inherit_currency(self)
+        if not self.name:
+            self.name = self.payment_source_type.removesuffix("s").replace("_", " ").title()

@@ -1,4 +1,4 @@
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -7,7 +7,7 @@ from commerce.models.catalog import Sku
 from commerce.models.kinds import OfKind
 from commerce.models.owned import Owned
 from commerce.models.records import validate_object
-from commerce.money import CurrencyCodeField
+from commerce.money import MAX_CENTS, CurrencyCodeField
 
 
 class PriceList(Owned):
@@ -19,8 +19,11 @@ class PriceList(Owned):
     code = models.CharField(max_length=255, null=True, blank=True)
     currency_code = CurrencyCodeField()
     tax_included = models.BooleanField(default=True)
-    rules = models.JSONField(null=True, blank=True, validators=[validate_object])
+    rules = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    rule_outcomes = models.JSONField(default=list, editable=False)
+    resource_payload = models.JSONField(default=dict, editable=False)
 
+    unversioned = Owned.unversioned | {"rule_outcomes", "resource_payload"}
     taken = {"price_list_code": "code"}
 
     class Meta:
@@ -44,8 +47,13 @@ class Price(Owned):
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="prices")
     amount_cents = cents_field(null=False, blank=False)
     compare_at_amount_cents = cents_field()
-    rules = models.JSONField(null=True, blank=True, validators=[validate_object])
+    rules = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    rule_outcomes = models.JSONField(default=list, editable=False)
+    resource_payload = models.JSONField(default=dict, editable=False)
+    processed_at = models.DateTimeField(null=True, blank=True)
 
+    parts = ("price_tiers",)
+    unversioned = Owned.unversioned | {"rule_outcomes", "resource_payload"}
     taken = {"price_of_sku": "sku"}
 
     class Meta:
@@ -68,12 +76,23 @@ class PriceTier(OfKind):
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="price_tiers")
     name = models.CharField(max_length=255)
     up_to = models.BigIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1)], help_text="None is without limit."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)],
+        help_text="Units, or days between orders; none is without limit.",
     )
     price_amount_cents = cents_field(null=False, blank=False)
 
+    taken = {"price_tier_up_to": "up_to", "price_tier_unlimited": "up_to"}
+
     class Meta:
         indexes = [models.Index(fields=["organization", "mode", "id"], name="price_tier_tenant")]
+        constraints = [
+            models.UniqueConstraint(fields=["price", "kind", "up_to"], name="price_tier_up_to"),
+            models.UniqueConstraint(
+                fields=["price", "kind"], name="price_tier_unlimited", condition=Q(up_to__isnull=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
