@@ -5,7 +5,31 @@ from itertools import count
 from typing import Any
 
 from commerce import changes
-from commerce.models import Application, Mode, Organization
+from commerce.models import (
+    Address,
+    Application,
+    Bundle,
+    Customer,
+    CustomerAddress,
+    CustomerGroup,
+    ManualGateway,
+    Market,
+    Merchant,
+    Mode,
+    Organization,
+    PaymentMethod,
+    Price,
+    PriceFrequencyTier,
+    PriceList,
+    PriceVolumeTier,
+    ShippingCategory,
+    ShippingMethod,
+    ShippingZone,
+    Sku,
+    SkuList,
+    SkuListItem,
+    StockLocation,
+)
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import (
     CouponCodesPromotionRule,
@@ -73,6 +97,139 @@ def recipient(owner: Organization, **values: Any) -> CouponRecipient:
 def tag(owner: Organization, **values: Any) -> Tag:
     values = {"mode": Mode.TEST, "name": f"tag_{next(_numbers)}", **values}
     return _created(Tag(organization=owner, **values))
+
+
+# --- Catalog and customers ------------------------------------------------------------------------
+
+
+def address(owner: Organization, **values: Any) -> Address:
+    values = {
+        "first_name": "Ada",
+        "last_name": "Lovelace",
+        "line_1": "Piazza Grande 1",
+        "city": "Modena",
+        "zip_code": "41121",
+        "country_code": "IT",
+        "phone": "+39 059 1234",
+        **values,
+    }
+    return _created(Address(**_owned(owner, values)))
+
+
+def merchant(owner: Organization, **values: Any) -> Merchant:
+    values = _owned(owner, {"name": _named("Merchant"), **values})
+    values.setdefault("address", address(owner, mode=values["mode"]))
+    return _created(Merchant(**values))
+
+
+def price_list(owner: Organization, **values: Any) -> PriceList:
+    return _created(PriceList(**_owned(owner, {"name": _named("Price list"), "currency_code": "EUR", **values})))
+
+
+def market(owner: Organization, **values: Any) -> Market:
+    values = _owned(owner, {"name": _named("Market"), **values})
+    values.setdefault("merchant", merchant(owner, mode=values["mode"]))
+    values.setdefault("price_list", price_list(owner, mode=values["mode"]))
+    return _created(Market(**values))
+
+
+def shipping_category(owner: Organization, **values: Any) -> ShippingCategory:
+    return _created(ShippingCategory(**_owned(owner, {"name": _named("Shipping category"), **values})))
+
+
+def sku(owner: Organization, **values: Any) -> Sku:
+    values = _owned(owner, {"code": f"SKU-{next(_numbers):06}", "name": _named("Sku"), **values})
+    values.setdefault("shipping_category", shipping_category(owner, mode=values["mode"]))
+    return _created(Sku(**values))
+
+
+def price(of: Sku, prices: PriceList, **values: Any) -> Price:
+    values = {"amount_cents": 1000, **values}
+    return _created(Price(sku=of, price_list=prices, **_tenant_of(of), **values))
+
+
+def price_volume_tier(of: Price, **values: Any) -> PriceVolumeTier:
+    return _created(PriceVolumeTier(price=of, **_tenant_of(of), **_tier(values)))
+
+
+def price_frequency_tier(of: Price, **values: Any) -> PriceFrequencyTier:
+    return _created(PriceFrequencyTier(price=of, **_tenant_of(of), **_tier(values)))
+
+
+def sku_list(owner: Organization, *skus: Sku, **values: Any) -> SkuList:
+    """A manual list of one unit of each of `skus`; another one with `manual=False` and a pattern."""
+    row = _created(SkuList(**_owned(owner, {"name": _named("Sku list"), **values})))
+    for listed in skus:
+        sku_list_item(row, listed)
+    return row
+
+
+def sku_list_item(within: SkuList, listed: Sku, **values: Any) -> SkuListItem:
+    return _created(SkuListItem(sku_list=within, sku=listed, **_tenant_of(within), **values))
+
+
+def bundle(of: SkuList, **values: Any) -> Bundle:
+    number = next(_numbers)
+    values = {"code": f"BUNDLE-{number}", "name": f"Bundle {number}", "price_amount_cents": 5000, **values}
+    if not values.get("market"):
+        values.setdefault("currency_code", "EUR")
+    return _created(Bundle(sku_list=of, **_tenant_of(of), **values))
+
+
+def customer_group(owner: Organization, **values: Any) -> CustomerGroup:
+    return _created(CustomerGroup(**_owned(owner, {"name": _named("Customer group"), **values})))
+
+
+def customer(owner: Organization, **values: Any) -> Customer:
+    return _created(Customer(**_owned(owner, {"email": f"customer{next(_numbers)}@example.com", **values})))
+
+
+def customer_address(of: Customer, **values: Any) -> CustomerAddress:
+    if "address" not in values:
+        values["address"] = address(of.organization, mode=of.mode)
+    return _created(CustomerAddress(customer=of, **_tenant_of(of), **values))
+
+
+def shipping_zone(owner: Organization, **values: Any) -> ShippingZone:
+    return _created(ShippingZone(**_owned(owner, {"name": _named("Shipping zone"), **values})))
+
+
+def stock_location(owner: Organization, **values: Any) -> StockLocation:
+    values = _owned(owner, {"name": _named("Stock location"), **values})
+    values.setdefault("address", address(owner, mode=values["mode"]))
+    return _created(StockLocation(**values))
+
+
+def shipping_method(owner: Organization, **values: Any) -> ShippingMethod:
+    return _created(ShippingMethod(**_owned(owner, _priced("Shipping method", 700, values))))
+
+
+def manual_gateway(owner: Organization, **values: Any) -> ManualGateway:
+    return _created(ManualGateway(**_owned(owner, {"name": _named("Manual gateway"), **values})))
+
+
+def payment_method(owner: Organization, **values: Any) -> PaymentMethod:
+    values = {"payment_source_type": PaymentMethod.SourceType.WIRE_TRANSFER, **values}
+    values = _owned(owner, _priced("Payment method", 0, values))
+    values.setdefault("payment_gateway", manual_gateway(owner, mode=values["mode"]))
+    return _created(PaymentMethod(**values))
+
+
+def _named(of: str) -> str:
+    return f"{of} {next(_numbers)}"
+
+
+def _owned(owner: Organization, values: dict[str, Any]) -> dict[str, Any]:
+    return {"organization": owner, "mode": Mode.TEST, **values}
+
+
+def _tier(values: dict[str, Any]) -> dict[str, Any]:
+    return {"name": _named("Tier"), "up_to": 10, "price_amount_cents": 900, **values}
+
+
+def _priced(of: str, cents: int, values: dict[str, Any]) -> dict[str, Any]:
+    currency = {} if values.get("market") else {"currency_code": "EUR"}
+    return {"name": _named(of), "price_amount_cents": cents, **currency, **values}
 
 
 def _promotion(owner: Organization, **values: Any) -> dict[str, Any]:
