@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
+from math import isfinite
 from typing import Any, ClassVar
 
 import orjson
@@ -22,7 +23,7 @@ from commerce.jsonapi.errors import ApiError, error
 from commerce.jsonapi.parser import is_storable
 from commerce.jsonapi.plan import Context
 from commerce.jsonapi.views import ResourceView, unknown_url
-from commerce.models import Tenant
+from commerce.models import Tenant, amounts
 from commerce.money import PercentageField
 
 registry = declared.Registry()
@@ -70,6 +71,32 @@ class IntegerField(fields.IntegerField):
             self.fail("not_a_number")
 
 
+class FloatField(fields.FloatField):
+    default_error_messages = {"invalid": "is not a number"}
+
+    def to_internal_value(self, data: Any) -> Any:
+        number = super().to_internal_value("" if isinstance(data, bool) else data)
+        if not isfinite(number):
+            self.fail("invalid")
+        return number
+
+
+class WeightField(fields.DecimalField):
+    default_error_messages = {
+        "invalid": "is not a number",
+        "max_decimal_places": "has more than {max_decimal_places} decimals",
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_digits=None, decimal_places=amounts.WeightField.places, **options)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value("" if isinstance(data, bool) else data)
+
+    def quantize(self, value: Any) -> Any:
+        return value
+
+
 class Serializer(ModelSerializer):
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **ModelSerializer.serializer_field_mapping,
@@ -78,6 +105,8 @@ class Serializer(ModelSerializer):
         models.JSONField: ObjectField,
         models.IntegerField: IntegerField,
         models.BigIntegerField: IntegerField,
+        models.FloatField: FloatField,
+        amounts.WeightField: WeightField,
         PercentageField: IntegerField,  # the contract's are whole numbers
     }
 
@@ -97,7 +126,7 @@ class Resource(declared.Resource):
         cls.filterable = (*cls.filterable, "created_at", "updated_at", "reference", "reference_origin", "metadata")
 
     def rows(self, tenant: Tenant) -> models.QuerySet:
-        return self.model.objects.owned_by(tenant)  # type: ignore[attr-defined]
+        return self.model.objects.owned_by(tenant).alias(**self.annotations)  # type: ignore[attr-defined]
 
     def create(self, row: Any, by: changes.By) -> None:
         changes.create(row, by)

@@ -32,6 +32,11 @@ class IntegerField(forms.IntegerField):
         super().__init__(**{**options, "required": True, "min_value": -(2**63), "max_value": 2**63 - 1})
 
 
+class FloatField(forms.FloatField):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "required": True})
+
+
 class FlagField(forms.Field):
     def clean(self, value: Any) -> bool:
         return as_flag(value)
@@ -104,6 +109,11 @@ class TextFilter(AttributeFilter):
 
 class IntegerFilter(AttributeFilter):
     field_class = IntegerField
+    lookups = _EQUAL | ORDERED
+
+
+class FloatFilter(AttributeFilter):
+    field_class = FloatField
     lookups = _EQUAL | ORDERED
 
 
@@ -182,6 +192,7 @@ _FILTERS: tuple[tuple[type[models.Field], type[AttributeFilter]], ...] = (
     (models.BooleanField, FlagFilter),
     (models.DateTimeField, InstantFilter),
     (models.IntegerField, IntegerFilter),
+    (models.FloatField, FloatFilter),
     (models.JSONField, ObjectFilter),
     (models.CharField, TextFilter),
     (models.TextField, TextFilter),

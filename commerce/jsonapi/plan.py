@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from django.db import connection, models
+from django.db.models import F
 
 from commerce import clock
 from commerce.jsonapi.errors import error
@@ -158,7 +159,9 @@ class Plan:
 
     def statement(self, rows: models.QuerySet, shape: str = "{}", more: Sequence[Parameter] = ()) -> Statement:
         """What reads the columns of the plan from `rows`."""
-        return Statement(rows.values_list(*self.paths), shape, more, [self.index[path] for path in self.loads])
+        annotated = {path: F(path) for path in self.paths if path in self.resource.annotations}
+        columns = rows.annotate(**annotated).values_list(*self.paths)
+        return Statement(columns, shape, more, [self.index[path] for path in self.loads])
 
     # --- Writing ----------------------------------------------------------------------------------
 

@@ -65,6 +65,8 @@ class Rel:
     filterable: bool = True
     sortable: bool = False
     includable: bool = True
+    named_by: str = ""
+    """An attribute that may be given instead, with a setter that sets the relationship."""
     typed: bool = False
     """The target names its parent by `resource_type` beside `inverse`."""
 
@@ -105,8 +107,14 @@ class Resource:
     read_only: ClassVar[tuple[str, ...]] = ()
     required: ClassVar[tuple[str, ...]] = ()
     """Attributes that this type needs though its table, shared with others, does not."""
+    create_only: ClassVar[tuple[str, ...]] = ()
+    """Attributes and relationships that are given at creation and stay."""
+    update_only: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are given later, if at all."""
     columns: ClassVar[Mapping[str, str | Derived]] = {}
     """Where an attribute is read, when not in the column of its name."""
+    annotations: ClassVar[Mapping[str, Any]] = {}
+    """What the database works out for each row: name -> expression, with its output field. Named like a column."""
     filterable: ClassVar[tuple[str, ...]] = ()
     sortable: ClassVar[tuple[str, ...]] = ()
     filters: ClassVar[Mapping[str, Filter]] = {}
@@ -135,7 +143,10 @@ class Resource:
     # --- What the project decides: whose rows there are, and how they are written -----------------
 
     def rows(self, tenant: Any) -> models.QuerySet:
-        """Every row that `tenant`, a named tuple, may reach. Its values may stand for those of any tenant."""
+        """Every row that `tenant`, a named tuple, may reach, with `annotations` as aliases.
+
+        The values of `tenant` may stand for those of any tenant.
+        """
         raise NotImplementedError
 
     def create(self, row: Any, by: Any) -> None:
@@ -179,7 +190,7 @@ class Resource:
         return tuple(
             name
             for name in self.all_attributes
-            if name in self.setters or (name not in self.read_only and not self.sources[name].function)
+            if name in self.setters or not (name in self.read_only or self._is_computed(name))
         )
 
     @cached_property
@@ -212,8 +223,14 @@ class Resource:
         *steps, last = path.split("__")
         for step in steps:
             model = model._meta.get_field(step).related_model
+        if not steps and last in self.annotations:
+            annotated: models.Field = self.annotations[last].output_field
+            return annotated
         field: models.Field = model._meta.pk if last == "pk" else model._meta.get_field(last)
         return field
+
+    def _is_computed(self, name: str) -> bool:
+        return name in self.annotations or self.sources[name].function is not None
 
     def _source(self, name: str) -> Source:
         column = self.columns.get(name, name)

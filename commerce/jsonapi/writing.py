@@ -71,7 +71,8 @@ class Write:
                 self.linkages.setdefault(name, None)
 
     def _valid_attributes(self, *, creating: bool) -> Iterable[tuple[str, Any]]:
-        fields = writable_fields(self.resource)
+        untimely = self.resource.update_only if creating else self.resource.create_only
+        fields = {name: field for name, field in writable_fields(self.resource).items() if name not in untimely}
         for name in self.attributes:
             if name not in fields and name not in self.resource.all_triggers:
                 self.problems.append(_not_allowed("attributes", name))
@@ -130,7 +131,10 @@ class Write:
         members: dict[str, list[Any]] = {}
         for name, relation in relations.items():
             given = name in self.linkages
-            if relation.required and (self.linkages[name] is None if given else creating):
+            named = relation.named_by in self.attributes
+            if given and not creating and name in self.resource.create_only:
+                self.problems.append(_not_settable(relation))
+            elif relation.required and (self.linkages[name] is None if given else creating and not named):
                 self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
             elif given:
                 self._apply(relation, self.linkages[name], row, members)
@@ -160,14 +164,19 @@ class Write:
 
 def _misfit(relation: Rel, linkage: Linkage) -> Problem | None:
     """Why a relationship cannot be set to such a linkage, whatever it names."""
-    pointer = pointer_to("relationships", relation.name)
     if not relation.writable:
-        return Problem(403, "FORBIDDEN", f"{relation.name} cannot be set.", source={"pointer": pointer})
+        return _not_settable(relation)
     if relation.many != isinstance(linkage, list):
         wanted = "an array" if relation.many else "one identifier or null"
         detail = f"{relation.name} takes {wanted}."
-        return Problem(400, "BAD_REQUEST", detail, source={"pointer": f"{pointer}/data"})
+        source = {"pointer": pointer_to("relationships", relation.name, "data")}
+        return Problem(400, "BAD_REQUEST", detail, source=source)
     return None
+
+
+def _not_settable(relation: Rel) -> Problem:
+    source = {"pointer": pointer_to("relationships", relation.name)}
+    return Problem(403, "FORBIDDEN", f"{relation.name} cannot be set.", source=source)
 
 
 def targets_of(
@@ -209,7 +218,7 @@ def _locking(vendor: str, target: Resource, tenant: Any) -> Instances:
 
 def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, how: str, tenant: Any, by: Any) -> None:
     """A write to a relationship endpoint, within a transaction."""
-    if not relation.writable:
+    if not relation.writable or relation.name in resource.create_only:
         raise error(403, "FORBIDDEN", f"{relation.name} cannot be changed here.", pointer="/data")
     if relation.required and linkage is None:
         raise ApiError([invalid("/data", relation.name, "must exist", "blank")])
