@@ -1,4 +1,4 @@
-from commerce.models.access import Application, IssuedToken, Role
+from commerce.models.access import Application, IssuedGrant, IssuedToken, Role
 from commerce.models.activity import Event, PricingRevision, Version
 from commerce.models.catalog import Bundle, ShippingCategory, Sku, SkuList, SkuListItem
 from commerce.models.customers import Address, Customer, CustomerAddress, CustomerGroup, normalise_email
@@ -26,6 +26,7 @@ __all__ = [
     "CustomerAddress",
     "CustomerGroup",
     "Event",
+    "IssuedGrant",
     "IssuedToken",
     "KindManager",
     "ManualGateway",

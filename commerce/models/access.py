@@ -13,6 +13,7 @@ SHORTEST_LIFETIME, LONGEST_LIFETIME = 2 * 3600, 365 * 24 * 3600
 MOST_SCOPES = 2000
 """Letters a list of scopes may have."""
 
+_HAS_OWNER = models.Q(owner_id__isnull=False)
 _SCOPE = re.compile(r"market:all|market:\d+|(market|store|stock_location):(id|code):[\w.-]+", re.ASCII)
 
 
@@ -94,7 +95,17 @@ def new_token_number() -> str:
     return secrets.token_hex(16)
 
 
-class IssuedToken(models.Model):
+class OfOwner(models.Model):
+    """Issued in the name of somebody: a `Customer` of the application's tenant or a `User` of the admin, by key."""
+
+    owner_type = models.CharField(max_length=8, null=True)
+    owner_id = models.BigIntegerField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class IssuedToken(OfOwner):
     """An access token by its claims. The token itself is not stored: signing the same claims gives the same token."""
 
     application = models.ForeignKey(Application, on_delete=models.CASCADE, db_index=False, related_name="issued_tokens")
@@ -106,7 +117,38 @@ class IssuedToken(models.Model):
     revoked_at = models.DateTimeField(null=True, db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["application", "digest", "expires_at"], name="issued_token_standing")]
+        indexes = [
+            models.Index(fields=["application", "digest", "expires_at"], name="issued_token_standing"),
+            models.Index(fields=["owner_type", "owner_id"], name="issued_token_owner", condition=_HAS_OWNER),
+        ]
 
     def __str__(self) -> str:
         return self.number
+
+
+class IssuedGrant(OfOwner):
+    """What an application may exchange for tokens once: an authorization code or a refresh token, by its hash."""
+
+    class Kind(models.TextChoices):
+        CODE = "authorization_code"
+        REFRESH = "refresh_token"
+
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, db_index=False, related_name="issued_grants")
+    kind = models.CharField(max_length=18, choices=Kind)
+    digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(max_length=MOST_SCOPES)
+    custom_claim = models.JSONField(null=True)
+    redirect_uri = models.TextField(default="")
+    is_public = models.BooleanField(default=False)
+    """Whether it was given to an application that did not prove itself; to any other it is worth nothing unproven."""
+    expires_at = models.DateTimeField()
+    spent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["application", "expires_at"], name="issued_grant_application"),
+            models.Index(fields=["owner_type", "owner_id"], name="issued_grant_owner", condition=_HAS_OWNER),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} of {self.application}"

@@ -46,6 +46,17 @@ class Address(Owned):
     map_url = models.CharField(max_length=2000, null=True, editable=False)
     static_map_url = models.CharField(max_length=2000, null=True, editable=False)
     billing_info = models.CharField(max_length=255, null=True, blank=True)
+    created_by = models.ForeignKey(
+        "commerce.Customer",
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The customer whose token created it and may read it before it is in an address book.",
+    )
+
+    unversioned = Owned.unversioned | {"created_by"}
 
     class Meta:
         verbose_name_plural = "addresses"
