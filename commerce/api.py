@@ -23,7 +23,7 @@ from commerce.jsonapi.errors import ApiError, error
 from commerce.jsonapi.parser import is_storable
 from commerce.jsonapi.plan import Context
 from commerce.jsonapi.views import ResourceView, unknown_url
-from commerce.models import Tenant, amounts
+from commerce.models import Organization, Tenant, amounts
 from commerce.money import PercentageField
 
 registry = declared.Registry()
@@ -187,9 +187,13 @@ class ApiView(ResourceView):
     def transaction(self) -> Any:
         return changes.atomic()
 
+    @property
+    def organization(self) -> Organization:
+        """Whose resources these are, with its settings."""
+        return auth.snapshot.known.organizations[self.tenant.organization_id]
+
     def new_row(self) -> Any:
-        organization = auth.snapshot.known.organizations[self.tenant.organization_id]
-        return self.resource.model(organization=organization, mode=self.tenant.mode)
+        return self.resource.model(organization=self.organization, mode=self.tenant.mode)
 
     def singleton_key(self) -> int:
         return self.resource.singleton_key(self.caller)  # type: ignore[attr-defined, no-any-return]

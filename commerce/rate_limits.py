@@ -61,6 +61,20 @@ def take(bucket: str, key: str, mode: str | None, now: datetime) -> Allowance:
     return tightest
 
 
+def left(bucket: str, key: str, mode: str | None, now: datetime) -> Allowance:
+    """What `take` would still allow, without counting: refused as soon as a window is full."""
+    seconds = int(now.timestamp())
+    tightest = Allowance(UNLIMITED.limit, UNLIMITED.interval, UNLIMITED.limit)
+    for limit, interval in _windows(bucket, settings.RATE_LIMITS[bucket], mode == Mode.TEST):
+        number, elapsed = divmod(seconds, interval)
+        used = cache.get(f"rate:{bucket}:{key}:{interval}:{number}", 0)
+        if used >= limit:
+            return Allowance(limit, interval, 0, interval - elapsed)
+        if limit - used < tightest.remaining:
+            tightest = Allowance(limit, interval, limit - used)
+    return tightest
+
+
 def _count(key: str, interval: int) -> int:
     try:
         return cache.incr(key)

@@ -185,8 +185,12 @@ RATE_LIMITS = {
     "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),
     "read": env.str("RATE_LIMIT_READ", "250/10 1000/60"),
     "write": env.str("RATE_LIMIT_WRITE", "50/10 200/60"),
+    "codes": env.str("RATE_LIMIT_CODES", "30/60 300/3600"),
 }
-"""Requests per window in seconds, per application (oauth: per address and client). "" switches one off."""
+"""Requests per window in seconds, per application. "" switches one off.
+
+Of oauth they are per address and client; of codes it is codes that do not work, per token and address.
+"""
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "commerce.Application"
 # None of what RFC 9700 advises against is served.

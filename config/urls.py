@@ -3,8 +3,11 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from commerce import api, health, oauth
+from coupons.evaluations import evaluations
 
 urlpatterns = [
+    path("api/evaluations", evaluations),
+    path("api/evaluations/", evaluations),
     path("api/<path:path>", api.route),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

@@ -1,4 +1,4 @@
-"""The `filters` of a custom rule, from the wire to the engine: `{"market_id_in": "id,id", "subtotal_amount_cents_gt": 5}`.
+"""The `filters` of a custom rule, from the wire to the engine: `{"market_id_in": "id,id"}`.
 
 At the vendor a filter that is not understood matches every order. Here it is refused when it is saved.
 """

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
@@ -6,9 +7,16 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
-from commerce.models import KindManager, OfKind, OwnedQuerySet
+from commerce.models import KindManager, Market, OfKind, OwnedQuerySet, SkuList
+from commerce.models.amounts import cents_field, quantity_field
+from commerce.models.records import Disabling, HasSharedSecret, validate_strings
 from commerce.money import MAX_CENTS, CurrencyCodeField, PercentageField
+from commerce.outgoing import circuit_state, validate_callback_url
+from promotions import custom_filters, flex_rules
 from promotions.engine import lifecycle
+
+Problem = tuple[str, ValidationError]
+"""An attribute, and what is wrong with it."""
 
 
 class PromotionQuerySet(OwnedQuerySet):
@@ -47,7 +55,7 @@ class PromotionQuerySet(OwnedQuerySet):
 PromotionManager = KindManager.from_queryset(PromotionQuerySet)
 
 
-class Promotion(OfKind):
+class Promotion(Disabling, HasSharedSecret, OfKind):
     """What may be taken off an order, within a window and an application scope. `kind` says how."""
 
     FAMILY = "promotions"
@@ -79,16 +87,32 @@ class Promotion(OfKind):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    disabled_at = models.DateTimeField(null=True, blank=True, editable=False)
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
 
     percentage = PercentageField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="From 1 to 100."
     )
-    fixed_amount_cents = models.BigIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_CENTS)]
+    fixed_amount_cents = cents_field()
+    x = quantity_field(help_text="Of every so many units...")
+    y = quantity_field(help_text="...so many are paid.")
+    cheapest_free = models.BooleanField(
+        default=False, help_text="Units of all listed SKUs count together, and the cheapest are free."
     )
+    max_quantity = quantity_field(default=1, help_text="How many units are free at most.")
+    promotion_url = models.CharField(max_length=2000, null=True, blank=True, validators=[validate_callback_url])
+    external_includes = models.JSONField(default=list, blank=True, validators=[validate_strings])
+    circuit_failure_count = models.IntegerField(default=0, editable=False)
+    rules = models.JSONField(null=True, blank=True)
 
-    unversioned = OfKind.unversioned | {"total_usage_count", "total_usage_reached", "coupons_count"}
+    is_priced = True
+    unversioned = OfKind.unversioned | {
+        "total_usage_count",
+        "total_usage_reached",
+        "coupons_count",
+        "shared_secret",
+        "circuit_failure_count",
+    }
 
     class Meta:
         indexes = [models.Index(fields=["organization", "mode", "id"], name="promotion_tenant")]
@@ -102,31 +126,77 @@ class Promotion(OfKind):
                 condition=~Q(kind="fixed_amount") | Q(fixed_amount_cents__gt=0, currency_code__isnull=False),
                 name="fixed_amount_cents_and_currency",
             ),
+            models.CheckConstraint(
+                condition=~Q(kind="fixed_price")
+                | Q(fixed_amount_cents__gte=0, currency_code__isnull=False, sku_list__isnull=False),
+                name="fixed_price_cents_currency_and_list",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="buy_x_pay_y") | Q(x__gt=F("y"), y__gte=1, sku_list__isnull=False),
+                name="buy_x_pay_y_quantities_and_list",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="free_gift") | Q(max_quantity__gte=1, sku_list__isnull=False),
+                name="free_gift_quantity_and_list",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="external") | Q(promotion_url__isnull=False), name="external_promotion_url"
+            ),
+            models.CheckConstraint(condition=~Q(kind="flex") | Q(rules__isnull=False), name="flex_rules"),
         ]
 
     def __str__(self) -> str:
         return self.name
 
     def clean(self) -> None:
-        errors: dict[str, ValidationError] = {}
+        self._inherit_currency()
+        problems = [*self._window_problems(), *self._scope_problems(), *self._kind_problems()]
+        if problems:
+            raise ValidationError(dict(problems))
+
+    def _inherit_currency(self) -> None:
+        if self.market and not self.currency_code and self.kind != FlexPromotion.KIND:
+            self.currency_code = self.market.price_list.currency_code
+
+    def _window_problems(self) -> Iterator[Problem]:
         if self.starts_at and self.expires_at and self.expires_at <= self.starts_at:
-            errors["expires_at"] = ValidationError("must be after starts_at", code="invalid")
-        if self.kind == FixedAmountPromotion.KIND and not self.currency_code:
-            errors["currency_code"] = ValidationError("can't be blank", code="blank")
-        if errors:
-            raise ValidationError(errors)
+            yield "expires_at", ValidationError("must be after starts_at", code="invalid")
+
+    def _scope_problems(self) -> Iterator[Problem]:
+        if self.market and self.currency_code and self.currency_code != self.market.price_list.currency_code:
+            yield "currency_code", ValidationError("is not the currency of the market", code="invalid")
+        if self.kind in (FixedAmountPromotion.KIND, FixedPricePromotion.KIND) and not self.currency_code:
+            yield "currency_code", ValidationError("can't be blank", code="blank")
+        if self.kind in OF_LISTED_ITEMS and not self.sku_list:
+            yield "sku_list", ValidationError("must exist", code="required")
+        if self.kind == FreeGiftPromotion.KIND and self.sku_list and not self.sku_list.manual:
+            yield "sku_list", ValidationError("must be a manual list", code="invalid")
+
+    def _kind_problems(self) -> Iterator[Problem]:
+        if self.kind == FixedAmountPromotion.KIND and self.fixed_amount_cents == 0:
+            yield "fixed_amount_cents", ValidationError("must be greater than 0", code="greater_than")
+        if self.kind == BuyXPayYPromotion.KIND and self.x and self.y and self.x <= self.y:
+            yield "x", ValidationError("must be greater than y", code="greater_than")
+        if self.kind == FlexPromotion.KIND and self.rules != self.stored("rules"):
+            yield from self._rules_problems()
+
+    def _rules_problems(self) -> Iterator[Problem]:
+        try:
+            self.rules = flex_rules.checked(self.rules, self.organization)
+        except ValidationError as refused:
+            yield "rules", refused
 
     def status(self, now: datetime) -> str:
         return lifecycle.status(
             now, self.disabled_at, self.starts_at, self.expires_at, self.total_usage_limit, self.total_usage_count
         )
 
-    def disable(self, now: datetime) -> None:
-        """Keeps the first instant when disabled twice."""
-        self.disabled_at = self.disabled_at or now
+    @property
+    def circuit_state(self) -> str:
+        return circuit_state(self.circuit_failure_count)
 
-    def enable(self) -> None:
-        self.disabled_at = None
+    def reset_circuit(self) -> None:
+        self.circuit_failure_count = 0
 
 
 class PercentageDiscountPromotion(Promotion):
@@ -143,6 +213,51 @@ class FixedAmountPromotion(Promotion):
         proxy = True
 
 
+class FixedPricePromotion(Promotion):
+    KIND = "fixed_price"
+
+    class Meta:
+        proxy = True
+
+
+class FreeShippingPromotion(Promotion):
+    KIND = "free_shipping"
+
+    class Meta:
+        proxy = True
+
+
+class FreeGiftPromotion(Promotion):
+    KIND = "free_gift"
+
+    class Meta:
+        proxy = True
+
+
+class BuyXPayYPromotion(Promotion):
+    KIND = "buy_x_pay_y"
+
+    class Meta:
+        proxy = True
+
+
+class ExternalPromotion(Promotion):
+    KIND = "external"
+
+    class Meta:
+        proxy = True
+
+
+class FlexPromotion(Promotion):
+    KIND = "flex"
+
+    class Meta:
+        proxy = True
+
+
+OF_LISTED_ITEMS = (FixedPricePromotion.KIND, FreeGiftPromotion.KIND, BuyXPayYPromotion.KIND)
+
+
 class PromotionRule(OfKind):
     """A condition of a promotion. All rules of a promotion must hold; it has at most one of each kind."""
 
@@ -150,11 +265,16 @@ class PromotionRule(OfKind):
 
     promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, db_index=False, related_name="promotion_rules")
 
-    order_amount_cents = models.BigIntegerField(
+    order_amount_cents = cents_field()
+    use_subtotal = models.BooleanField(default=False)
+    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    all_skus = models.BooleanField(default=False, help_text="All SKUs of the list must be in the order.")
+    min_quantity = models.BigIntegerField(
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
     )
-    use_subtotal = models.BooleanField(default=False)
+    filters = models.JSONField(null=True, blank=True)
 
+    is_priced = True
     taken = {"promotion_rule_kind": "promotion"}
 
     class Meta:
@@ -163,6 +283,27 @@ class PromotionRule(OfKind):
 
     def __str__(self) -> str:
         return f"{self.kind.replace('_', ' ')} rule of {self.promotion}"
+
+    def clean(self) -> None:
+        problems = dict(self._problems())
+        if problems:
+            raise ValidationError(problems)
+
+    def _problems(self) -> Iterator[Problem]:
+        if self.kind != CouponCodesPromotionRule.KIND and self.promotion.kind == FlexPromotion.KIND:
+            yield "promotion", ValidationError("has its conditions in its rules", code="invalid")
+        if self.kind == SkuListPromotionRule.KIND and not self.sku_list:
+            yield "sku_list", ValidationError("must exist", code="required")
+        if self.sku_list and self.all_skus and not self.min_quantity and not self.sku_list.manual:
+            yield "all_skus", ValidationError("needs a manual list", code="invalid")
+        if self.kind == CustomPromotionRule.KIND:
+            yield from self._filters_problems()
+
+    def _filters_problems(self) -> Iterator[Problem]:
+        try:
+            custom_filters.compiled(self.filters)
+        except ValidationError as refused:
+            yield "filters", refused
 
 
 class CouponCodesPromotionRule(PromotionRule):
@@ -179,9 +320,34 @@ class OrderAmountPromotionRule(PromotionRule):
         proxy = True
 
 
+class SkuListPromotionRule(PromotionRule):
+    KIND = "sku_list"
+
+    class Meta:
+        proxy = True
+
+
+class CustomPromotionRule(PromotionRule):
+    KIND = "custom"
+
+    class Meta:
+        proxy = True
+
+
 PROMOTION_KINDS: dict[str, type[Promotion]] = {
-    model.KIND: model for model in (PercentageDiscountPromotion, FixedAmountPromotion)
+    model.KIND: model
+    for model in (
+        PercentageDiscountPromotion,
+        FixedAmountPromotion,
+        FixedPricePromotion,
+        FreeShippingPromotion,
+        FreeGiftPromotion,
+        BuyXPayYPromotion,
+        ExternalPromotion,
+        FlexPromotion,
+    )
 }
 PROMOTION_RULE_KINDS: dict[str, type[PromotionRule]] = {
-    model.KIND: model for model in (CouponCodesPromotionRule, OrderAmountPromotionRule)
+    model.KIND: model
+    for model in (CouponCodesPromotionRule, OrderAmountPromotionRule, SkuListPromotionRule, CustomPromotionRule)
 }

@@ -5,20 +5,30 @@ from django.core.exceptions import ValidationError
 
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NamedFilter, as_flag
-from commerce.jsonapi.resource import NOW, Derived, Trigger
+from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
 from commerce.money import as_float, formatted
+from commerce.outgoing import circuit_state
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from commerce.resources.triggers import CIRCUIT, DISABLING, REGENERATING
 from promotions.engine import lifecycle
 from promotions.models import (
     PROMOTION_KINDS,
     PROMOTION_RULE_KINDS,
+    BuyXPayYPromotion,
     CouponCodesPromotionRule,
+    CustomPromotionRule,
+    ExternalPromotion,
     FixedAmountPromotion,
+    FixedPricePromotion,
+    FlexPromotion,
+    FreeGiftPromotion,
+    FreeShippingPromotion,
     OrderAmountPromotionRule,
     PercentageDiscountPromotion,
     Promotion,
     PromotionQuerySet,
     PromotionRule,
+    SkuListPromotionRule,
 )
 
 # --- Scopes and triggers --------------------------------------------------------------------------
@@ -38,12 +48,8 @@ def with_status(rows: PromotionQuerySet, value: str, now: datetime) -> Promotion
     return rows.with_status(value, now)
 
 
-def disable(promotion: Promotion, value: Any, by: Any) -> None:
-    promotion.disable(by.now)
-
-
-def enable(promotion: Promotion, value: Any, by: Any) -> None:
-    promotion.enable()
+def nothing() -> None:
+    """Of what is only told where rules are evaluated."""
 
 
 def type_names(models: dict[str, Any]) -> dict[str, str]:
@@ -73,13 +79,18 @@ class PromotionResource(Resource):
         "coupons_count",
         "disabled_at",
     )
-    read_only = ("total_usage_count", "total_usage_reached", "coupons_count", "disabled_at")
+    read_only: ClassVar[tuple[str, ...]] = (
+        "total_usage_count",
+        "total_usage_reached",
+        "coupons_count",
+        "disabled_at",
+    )
     columns = {
         "active": Derived(lifecycle.is_active, NOW, *_WINDOW),
         "status": Derived(lifecycle.status, NOW, *_WINDOW),
         "weight": Derived(lifecycle.weight, "exclusive", "priority", "kind", "starts_at"),
     }
-    filterable = (
+    filterable: ClassVar[tuple[str, ...]] = (
         "name",
         "currency_code",
         "exclusive",
@@ -91,14 +102,13 @@ class PromotionResource(Resource):
         "total_usage_reached",
         "disabled_at",
     )
-    sortable = (*filterable, "type")
+    sortable: ClassVar[tuple[str, ...]] = (*filterable, "type")
     filters = {"type": NamedFilter("kind", type_names(PROMOTION_KINDS).get)}
     scopes = {"active": only_active, "expired": only_expired, "with_status": with_status}
-    triggers = {
-        "_disable": Trigger(disable, sets="disabled_at"),
-        "_enable": Trigger(enable, sets="disabled_at"),
-    }
-    relationships = (
+    triggers: ClassVar[dict[str, Trigger]] = DISABLING
+    relationships: ClassVar[tuple[str | Rel, ...]] = (
+        Rel("market", sortable=True),
+        Rel("sku_list", sortable=True),
         "promotion_rules",
         EVENTS,
         VERSIONS,
@@ -124,10 +134,7 @@ class PercentageDiscountPromotions(PromotionResource):
     required = ("percentage",)
 
 
-@registry.register
-class FixedAmountPromotions(PromotionResource):
-    type = "fixed_amount_promotions"
-    model = FixedAmountPromotion
+class AmountResource(PromotionResource):
     attributes = (
         *PromotionResource.attributes,
         "fixed_amount_cents",
@@ -142,13 +149,92 @@ class FixedAmountPromotions(PromotionResource):
     }
 
 
+@registry.register
+class FixedAmountPromotions(AmountResource):
+    type = "fixed_amount_promotions"
+    model = FixedAmountPromotion
+
+
+@registry.register
+class FixedPricePromotions(AmountResource):
+    """`fixed_amount_cents` is the new price of a unit."""
+
+    type = "fixed_price_promotions"
+    model = FixedPricePromotion
+
+
+@registry.register
+class FreeShippingPromotions(PromotionResource):
+    type = "free_shipping_promotions"
+    model = FreeShippingPromotion
+
+
+@registry.register
+class FreeGiftPromotions(PromotionResource):
+    type = "free_gift_promotions"
+    model = FreeGiftPromotion
+    attributes = (*PromotionResource.attributes, "max_quantity")
+
+
+@registry.register
+class BuyXPayYPromotions(PromotionResource):
+    type = "buy_x_pay_y_promotions"
+    model = BuyXPayYPromotion
+    attributes = (*PromotionResource.attributes, "x", "y", "cheapest_free")
+    required = ("x", "y")
+    filterable = sortable = (*PromotionResource.filterable, "x", "y")
+
+
+@registry.register
+class ExternalPromotions(PromotionResource):
+    type = "external_promotions"
+    model = ExternalPromotion
+    attributes = (
+        *PromotionResource.attributes,
+        "promotion_url",
+        "circuit_state",
+        "circuit_failure_count",
+        "shared_secret",
+        "external_includes",
+    )
+    read_only = (*PromotionResource.read_only, "circuit_failure_count", "shared_secret")
+    required = ("promotion_url",)
+    columns = {**PromotionResource.columns, "circuit_state": Derived(circuit_state, "circuit_failure_count")}
+    filterable = sortable = (*PromotionResource.filterable, "circuit_failure_count")
+    triggers = {**DISABLING, **REGENERATING, **CIRCUIT}
+
+
+_NOT_OF_FLEX = ("currency_code", "total_usage_reached", "weight", "coupons_count")
+_FLEX_FILTERABLE = tuple(name for name in PromotionResource.filterable if name not in _NOT_OF_FLEX)
+
+
+@registry.register
+class FlexPromotions(PromotionResource):
+    """Its rules say to what it applies and what it takes off; they need neither market, currency nor SKU list."""
+
+    type = "flex_promotions"
+    model = FlexPromotion
+    attributes = (
+        *(name for name in PromotionResource.attributes if name not in _NOT_OF_FLEX),
+        "rules",
+        "rule_outcomes",
+        "resource_payload",
+    )
+    read_only = ("total_usage_count", "disabled_at")
+    required = ("rules",)
+    columns = {**PromotionResource.columns, "rule_outcomes": Derived(nothing), "resource_payload": Derived(nothing)}
+    filterable = (*_FLEX_FILTERABLE, "rules")
+    sortable = (*_FLEX_FILTERABLE, "type")
+    relationships = (EVENTS, VERSIONS, EVENT_STORES)
+
+
 # --- Promotion rules ------------------------------------------------------------------------------
 
 
 class PromotionRuleResource(Resource):
     sortable = ("type",)
     filters = {"type": NamedFilter("kind", type_names(PROMOTION_RULE_KINDS).get)}
-    relationships = ("promotion", VERSIONS, EVENT_STORES)
+    relationships: ClassVar[tuple[str | Rel, ...]] = ("promotion", VERSIONS, EVENT_STORES)
 
 
 @registry.register
@@ -176,3 +262,19 @@ class OrderAmountPromotionRules(PromotionRuleResource):
         "order_amount_float": Derived(as_float, "order_amount_cents", "promotion__currency_code"),
         "formatted_order_amount": Derived(formatted, "order_amount_cents", "promotion__currency_code"),
     }
+
+
+@registry.register
+class SkuListPromotionRules(PromotionRuleResource):
+    type = "sku_list_promotion_rules"
+    model = SkuListPromotionRule
+    attributes = ("all_skus", "min_quantity")
+    relationships = (*PromotionRuleResource.relationships, Rel("sku_list", sortable=True))
+
+
+@registry.register
+class CustomPromotionRules(PromotionRuleResource):
+    type = "custom_promotion_rules"
+    model = CustomPromotionRule
+    attributes = ("filters",)
+    required = ("filters",)

@@ -8,6 +8,7 @@ from django.db import connection
 
 from commerce import auth, clock
 from commerce.models import Organization
+from promotions import loading
 from tests import factories
 from tests.client import Api
 
@@ -32,6 +33,7 @@ def fresh_process() -> None:
     """No counted requests and nothing known of another test's database."""
     cache.clear()
     auth.snapshot.forget()
+    loading.forget()
 
 
 @pytest.fixture
@@ -53,7 +55,7 @@ def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 @pytest.fixture
 def unlimited(settings: LazySettings) -> None:
-    settings.RATE_LIMITS = {"oauth": "", "read": "", "write": ""}
+    settings.RATE_LIMITS = dict.fromkeys(settings.RATE_LIMITS, "")
 
 
 @pytest.fixture

@@ -148,6 +148,22 @@ def field_problems(pointer: str, name: str, value: Any, cause: FieldValidationEr
     return problems
 
 
+def nested_problems(pointer: str, details: Any, name: str = "") -> list[Problem]:
+    """The problems of a document within an attribute, as a serializer refused it: each with a pointer of its own."""
+    if isinstance(details, dict):
+        within = [(str(key), below) for key, below in details.items()]
+    elif isinstance(details, list) and any(isinstance(below, dict | list) for below in details):
+        within = [(str(place), below) for place, below in enumerate(details)]
+    else:
+        return [_nested_problem(pointer, name, detail) for detail in _flat(details)]
+    return [problem for key, below in within for problem in nested_problems(f"{pointer}/{key}", below, key)]
+
+
+def _nested_problem(pointer: str, name: str, detail: Any) -> Problem:
+    key, message = _SAID.get(detail.code, (detail.code, str(detail)))
+    return invalid(pointer, name, str(detail) if "{count}" in message else message, key)
+
+
 def model_problems(cause: ModelValidationError, pointer_of: Mapping[str, str]) -> list[Problem]:
     """The problems a model's `clean` or constraint names. `pointer_of` tells where each field is on the wire."""
     by_field = cause.error_dict if hasattr(cause, "error_dict") else {NON_FIELD_ERRORS: cause.error_list}

@@ -55,6 +55,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """The configuration an organization serves to its clients: names, types and defaults of the contract."""
 
+NULLABLE = ("promotions_max_concurrent_count",)
+"""Limits that null takes away."""
+
 RESERVED_SLUGS = ("auth", "core", "provisioning", "localhost")
 """Host names that clients use whatever the organization."""
 
@@ -93,6 +96,8 @@ class Organization(Record):
         for name, value in self.settings.items():
             if name not in DEFAULTS:
                 raise ValidationError({"settings": ValidationError(f"{name} is not a setting", code="invalid")})
+            if value is None and name in NULLABLE:
+                continue
             if type(value) is not type(DEFAULTS[name]) or (isinstance(value, int) and value < 0):
                 raise ValidationError({"settings": ValidationError(f"{name} has a wrong value", code="invalid")})
 

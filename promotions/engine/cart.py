@@ -154,11 +154,12 @@ class Cart:
 
     def taken(self, lines: Iterable[tuple[LinePart, int]]) -> tuple[Share, ...]:
         """Notes what was taken off lines; one share a line, in the order of the lines."""
-        cents_of: dict[int, int] = {}
+        cents_of: dict[LinePart, int] = {}
         for part, cents in lines:
-            cents_of[part.line.id] = cents_of.get(part.line.id, 0) + cents
+            if cents:
+                cents_of[part] = cents_of.get(part, 0) + cents
         self.items_discount += sum(cents_of.values())
-        return tuple(part.share(cents) for part in self.lines if (cents := cents_of.get(part.line.id)))
+        return tuple([part.share(cents_of[part]) for part in self.lines if part in cents_of])
 
 
 def units_of(parts: Iterable[LinePart]) -> Iterator[tuple[LinePart, Run]]:

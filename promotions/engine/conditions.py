@@ -1,6 +1,6 @@
 """The rules of a promotion: each says of a cart why it does not meet it, or nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,17 +66,26 @@ class SkuList:
 # --- Custom rules ---------------------------------------------------------------------------------
 
 ATTRIBUTES: Mapping[str, Callable[[Cart], Any]] = {
+    "status": lambda cart: cart.order.status,
     "market_id": lambda cart: cart.order.market_id,
     "currency_code": lambda cart: cart.order.currency_code,
     "customer_status": lambda cart: cart.order.customer.status,
     "customer_email": lambda cart: cart.order.customer.email,
     "customer_tags_id": lambda cart: cart.order.customer.tags,
+    "line_items_sku_code": lambda cart: frozenset(_codes(cart)),
     "line_items_sku_tags_id": lambda cart: frozenset[int]().union(*(line.tags for line in cart.order.lines)),
     "tags_id": lambda cart: cart.order.tags,
     "subtotal_amount_cents": lambda cart: cart.subtotal,
     "total_amount_cents": lambda cart: cart.total,
 }
 """What the filters of a custom rule may look at."""
+
+IDS = frozenset({"market_id", "customer_tags_id", "line_items_sku_tags_id", "tags_id"})
+AMOUNTS = frozenset({"subtotal_amount_cents", "total_amount_cents"})
+
+
+def _codes(cart: Cart) -> Iterator[str]:
+    return (line.code for line in cart.order.lines if line.item_type == "skus")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ SENTENCES = {
     "coupon_not_found": "No coupon has this code.",
     "coupon_expired": "The coupon has expired.",
     "coupon_usage_reached": "The coupon has been used as often as it may be.",
+    "recipient_unknown": "The coupon is meant for one e-mail address, and the order has none yet.",
     "recipient_mismatch": "The coupon is meant for another e-mail address.",
     "already_used_by_customer": "This customer has used the coupon before.",
     "promotion_disabled": "The promotion is disabled.",

@@ -58,6 +58,7 @@ class Order:
 
     currency_code: str
     market_id: int | None = None
+    status: str = "pending"
     lines: tuple[Line, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     customer: Customer = Customer()

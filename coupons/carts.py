@@ -1,0 +1,237 @@
+"""A cart as clients send it, in an evaluation or to be redeemed: read, completed from the catalog, or refused."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rest_framework import fields, serializers
+
+from commerce import ids
+from commerce.jsonapi import parser
+from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
+from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
+from commerce.money import MAX_CENTS, validate_currency_code
+from commerce.prices import UnitPrice, unit_prices
+from promotions.carts import Cart, CartLine, CartShipment
+
+MOST_LINES = 500
+MOST_SHIPMENTS = 100
+MOST_CODES = 25
+MOST_UNITS = 1_000_000_000
+LONGEST_CODE = 255
+LONGEST_EMAIL = 255
+ATTRIBUTES = "/data/attributes"
+
+# --- The form -------------------------------------------------------------------------------------
+
+
+def cents(**options: Any) -> fields.IntegerField:
+    return fields.IntegerField(min_value=0, max_value=MAX_CENTS, **options)
+
+
+def code(**options: Any) -> fields.CharField:
+    return fields.CharField(max_length=LONGEST_CODE, **options)
+
+
+class Strict(serializers.Serializer):
+    """Refuses members it does not know, for a misspelt one would change the price without a word."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            unknown = {str(name): "is not allowed" for name in data if name not in self.fields}
+            if unknown:
+                raise serializers.ValidationError(unknown, code="not_allowed")
+        return super().to_internal_value(data)
+
+
+class LineSerializer(Strict):
+    """One of `sku_code`, `bundle_code` and `code`, the latter of something that is sold elsewhere."""
+
+    sku_code = code(required=False)
+    bundle_code = code(required=False)
+    code = code(required=False)
+    quantity = fields.IntegerField(min_value=1, max_value=MOST_UNITS, default=1)
+    unit_amount_cents = cents(required=False, allow_null=True)
+    options_amount_cents = cents(default=0)
+    metadata = fields.DictField(default=dict)
+
+    def validate(self, line: Any) -> Any:
+        if sum(name in line for name in ("sku_code", "bundle_code", "code")) != 1:
+            raise serializers.ValidationError(
+                {"sku_code": "or bundle_code or code must be given, and only one of them"}, code="blank"
+            )
+        if "code" in line and line.get("unit_amount_cents") is None:
+            raise serializers.ValidationError({"unit_amount_cents": "can't be blank"}, code="blank")
+        return line
+
+
+class ShipmentSerializer(Strict):
+    """`line_items` are places in the list of lines, all of them when left out."""
+
+    cost_amount_cents = cents()
+    line_items = fields.ListField(child=fields.IntegerField(min_value=0), required=False, max_length=MOST_LINES)
+
+
+class CartSerializer(Strict):
+    currency_code = fields.CharField(required=False, validators=[validate_currency_code])
+    market_code = code(required=False)
+    customer_email = fields.EmailField(required=False, allow_null=True, max_length=LONGEST_EMAIL)
+    coupon_code = fields.CharField(required=False, allow_null=True, allow_blank=True, max_length=LONGEST_CODE)
+    coupon_codes = fields.ListField(
+        child=fields.CharField(max_length=LONGEST_CODE), default=list, max_length=MOST_CODES
+    )
+    line_items = fields.ListField(child=LineSerializer(), max_length=MOST_LINES, default=list)
+    shipments = fields.ListField(child=ShipmentSerializer(), max_length=MOST_SHIPMENTS, default=list)
+    metadata = fields.DictField(default=dict)
+
+    def validate(self, cart: Any) -> Any:
+        places = range(len(cart["line_items"]))
+        for shipment in cart["shipments"]:
+            if any(place not in places for place in shipment.get("line_items", ())):
+                raise serializers.ValidationError({"shipments": "name a line that is not there"}, code="invalid")
+        return cart
+
+
+# --- The reading ----------------------------------------------------------------------------------
+
+
+class CartReader:
+    """From the document to a Cart: what it names is found within the tenant, and what it leaves out is completed."""
+
+    def __init__(self, document: parser.ResourceDocument, tenant: Tenant, markets: tuple[int, ...] | None) -> None:
+        self.document = document
+        self.tenant = tenant
+        self.markets = markets
+        self.problems: list[Problem] = []
+
+    def read(self) -> Cart:
+        """Raises ApiError with all that is wrong."""
+        serializer = CartSerializer(data=self.document.attributes)
+        if not serializer.is_valid():
+            raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
+        self.given = serializer.validated_data
+        self.market = self._market()
+        currency_code = self._currency_code()
+        cart = Cart(
+            tenant=self.tenant,
+            currency_code=currency_code,
+            market=self.market,
+            customer=self._customer(),
+            customer_email=self.given.get("customer_email"),
+            lines=tuple(self._lines()),
+            shipments=tuple(self._shipments()),
+            coupon_codes=tuple(self._codes()),
+            metadata=self.given["metadata"],
+        )
+        self._check_total(cart)
+        if self.problems:
+            raise ApiError(self.problems)
+        return cart
+
+    def _market(self) -> Market | None:
+        """The one named, or else the only one that the token is for."""
+        markets = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
+        if self.markets is not None:
+            markets = markets.filter(pk__in=self.markets)
+        linkage = self.document.relationships.get("market")
+        if isinstance(linkage, parser.Identifier):
+            return self._found(markets.filter(pk=ids.decode(linkage.id) or 0), "/data/relationships/market", "market")
+        if wanted := self.given.get("market_code"):
+            return self._found(markets.filter(code=wanted), f"{ATTRIBUTES}/market_code", "market_code")
+        if self.markets is None:
+            return None
+        if len(self.markets) > 1:
+            self._refuse("/data/relationships/market", "market", "must be named: the token is for several", "blank")
+        return markets.first()
+
+    def _found(self, rows: Any, pointer: str, name: str) -> Any:
+        row = rows.first()
+        if row is None:
+            self._refuse(pointer, name, "must exist", "invalid")
+        return row
+
+    def _currency_code(self) -> str:
+        given: str = self.given.get("currency_code", "")
+        if self.market is None:
+            if not given and not self.problems:
+                self._refuse(f"{ATTRIBUTES}/currency_code", "currency_code", "can't be blank without market", "blank")
+            return given
+        inherited = self.market.price_list.currency_code
+        if given not in ("", inherited):
+            self._refuse(f"{ATTRIBUTES}/currency_code", "currency_code", "is not that of the market", "invalid")
+        return inherited
+
+    def _customer(self) -> Customer | None:
+        email = self.given.get("customer_email")
+        if not email:
+            return None
+        customers = Customer.objects.owned_by(self.tenant).select_related("customer_group")
+        return customers.filter(email_norm=normalise_email(email)).first()
+
+    def _codes(self) -> Iterator[str]:
+        yield from self.given["coupon_codes"]
+        if self.given.get("coupon_code"):
+            yield self.given["coupon_code"]
+
+    def _lines(self) -> Iterator[CartLine]:
+        lines = self.given["line_items"]
+        skus = self._rows(Sku, [line["sku_code"] for line in lines if "sku_code" in line])
+        bundles = self._rows(Bundle, [line["bundle_code"] for line in lines if "bundle_code" in line])
+        prices = self._prices(lines, skus)
+        for place, line in enumerate(lines):
+            sku, bundle = skus.get(line.get("sku_code")), bundles.get(line.get("bundle_code"))
+            price = prices.get(sku.pk) if sku else None
+            self._check_item(place, line, sku or bundle)
+            yield CartLine(
+                id=place,
+                item_type="bundles" if "bundle_code" in line else "skus",
+                code=line.get("sku_code") or line.get("bundle_code") or line["code"],
+                quantity=line["quantity"],
+                unit_amount_cents=self._unit_amount(place, line, price, bundle),
+                options_amount_cents=line["options_amount_cents"],
+                compare_at_amount_cents=price.compare_at_amount_cents if price else None,
+                sku=sku,
+                bundle=bundle,
+                metadata=line["metadata"],
+            )
+
+    def _check_item(self, place: int, line: Mapping[str, Any], item: Sku | Bundle | None) -> None:
+        if item is None and "code" not in line:
+            name = "bundle_code" if "bundle_code" in line else "sku_code"
+            self._refuse(f"{ATTRIBUTES}/line_items/{place}/{name}", name, "must exist", "invalid")
+
+    def _unit_amount(self, place: int, line: Mapping[str, Any], price: UnitPrice | None, bundle: Bundle | None) -> int:
+        """The amount sent, or else that of the price list or of the bundle."""
+        amount: int | None = line.get("unit_amount_cents")
+        if amount is None:
+            amount = price.amount_cents if price else bundle.price_amount_cents if bundle else None
+        if amount is None:
+            pointer = f"{ATTRIBUTES}/line_items/{place}/unit_amount_cents"
+            self._refuse(pointer, "unit_amount_cents", "can't be blank where no price is found", "blank")
+        return amount or 0
+
+    def _rows(self, model: Any, codes: list[str]) -> dict[str | None, Any]:
+        if not codes:
+            return {}
+        rows = model.objects.owned_by(self.tenant).filter(code__in=codes)
+        return {row.code: row for row in (rows.filter(market=self.market) if model is Bundle else rows)}
+
+    def _prices(self, lines: list[dict[str, Any]], skus: Mapping[str | None, Sku]) -> Mapping[int, Any]:
+        quantities: dict[int, int] = {}
+        for line in lines:
+            sku = skus.get(line.get("sku_code"))
+            if sku and line.get("unit_amount_cents") is None:
+                quantities[sku.pk] = quantities.get(sku.pk, 0) + line["quantity"]
+        return unit_prices(self.market.price_list, quantities) if self.market and quantities else {}
+
+    def _shipments(self) -> Iterator[CartShipment]:
+        for place, shipment in enumerate(self.given["shipments"]):
+            lines = frozenset(shipment["line_items"]) if "line_items" in shipment else None
+            yield CartShipment(id=place, cost_amount_cents=shipment["cost_amount_cents"], lines=lines)
+
+    def _check_total(self, cart: Cart) -> None:
+        total = sum(line.quantity * line.unit_amount_cents + line.options_amount_cents for line in cart.lines)
+        if total + sum(shipment.cost_amount_cents for shipment in cart.shipments) > MAX_CENTS:
+            self._refuse("/data", "", f"comes to more than {MAX_CENTS} cents", "less_than_or_equal_to")
+
+    def _refuse(self, pointer: str, name: str, message: str, key: str) -> None:
+        self.problems.append(invalid(pointer, name, message, key))

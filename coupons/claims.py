@@ -1,0 +1,75 @@
+"""Codes that an order names, and what each opens: the coupon's own conditions, judged in a fixed order.
+
+The same code may be that of several coupons, each behind a promotion of its own; every one is judged for itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from commerce.models import normalise_email
+from coupons.codes import normalise_code
+from coupons.models import Coupon
+from promotions.carts import Cart
+from promotions.engine.book import standing
+from promotions.engine.lifecycle import usage_reached
+from promotions.engine.reasons import Refusal
+from promotions.engine.types import Claim, Order, Promotion
+from promotions.loading import Definitions
+
+NOT_FOUND = Refusal("coupon_not_found")
+_BEFORE_USAGE = ("promotion_disabled", "promotion_pending", "promotion_expired")
+"""What is wrong with a promotion itself is told before how often it was used, and its scope after."""
+
+
+class Opening(NamedTuple):
+    coupon: Coupon
+    promotion: Promotion
+
+
+def openings(cart: Cart, known: Definitions) -> list[Opening]:
+    """The coupons of every code of the cart and the promotions they open: one query, and what is not known yet."""
+    norms = {normalise_code(code) for code in cart.coupon_codes}
+    coupons = Coupon.objects.owned_by(cart.tenant).filter(code_norm__in=norms)
+    coupons = coupons.select_related("coupon_recipient", "promotion_rule__promotion").order_by("pk")
+    promotions = known.opened({coupon.promotion_rule.promotion_id for coupon in coupons})
+    return [Opening(coupon, promotions[coupon.promotion_rule.promotion_id]) for coupon in coupons]
+
+
+def claims(cart: Cart, order: Order, found: Iterable[Opening], now: datetime) -> Iterator[Claim]:
+    """What each code of the cart opens, or why it does not; a code without any coupon too."""
+    by_code: dict[str, list[Opening]] = {}
+    for opening in found:
+        by_code.setdefault(opening.coupon.code_norm, []).append(opening)
+    for code in dict.fromkeys(cart.coupon_codes):
+        of_code = by_code.get(normalise_code(code), ())
+        if not of_code:
+            yield Claim(code=code, refusal=NOT_FOUND)
+        for coupon, promotion in of_code:
+            why_not = refusal(coupon, promotion, cart, order, now)
+            yield Claim(code=code, coupon_id=coupon.pk, promotion=promotion, refusal=why_not)
+
+
+def refusal(coupon: Coupon, promotion: Promotion, cart: Cart, order: Order, now: datetime) -> Refusal | None:
+    """The first reason, in this order, why the coupon cannot be used for the order."""
+    if coupon.expires_at is not None and coupon.expires_at <= now:
+        return Refusal("coupon_expired")
+    scope = standing(promotion, order, now)
+    if scope and scope.reason in _BEFORE_USAGE:
+        return scope
+    row: Any = coupon.promotion_rule.promotion
+    if usage_reached(row.total_usage_limit, row.total_usage_count):
+        return Refusal("promotion_usage_reached")
+    if usage_reached(coupon.usage_limit, coupon.usage_count):
+        return Refusal("coupon_usage_reached")
+    return scope or _recipient_refusal(coupon, cart)
+
+
+def _recipient_refusal(coupon: Coupon, cart: Cart) -> Refusal | None:
+    if coupon.coupon_recipient is None:
+        return None
+    if cart.email_norm is None:
+        return Refusal("recipient_unknown")
+    if normalise_email(coupon.coupon_recipient.email) != cart.email_norm:
+        return Refusal("recipient_mismatch")
+    return None

@@ -1,0 +1,45 @@
+"""The JSON:API document of a cart that is sent to the service behind an external promotion."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_RELATED = {"market": "markets", "customer": "customers", "sku": "skus", "bundle": "bundles"}
+"""Facts that are resources of their own -> their type."""
+
+
+def of_facts(facts: Mapping[str, Any]) -> bytes:
+    """An order that is not stored yet: its market, customer and lines with their items are included.
+
+    The same facts make the same bytes. Line items go by the ids they have in the facts, as text.
+    """
+    included: list[dict[str, Any]] = []
+    data = _resource("orders", facts, included)
+    return orjson.dumps({"data": data, "included": included}, default=str, option=orjson.OPT_SORT_KEYS)
+
+
+def _resource(type_name: str, facts: Mapping[str, Any], included: list[dict[str, Any]]) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    relationships: dict[str, Any] = {}
+    for name, value in facts.items():
+        if name == "line_items":
+            relationships[name] = {"data": [_included("line_items", one, included) for one in value]}
+        elif name in _RELATED and isinstance(value, Mapping):
+            relationships["item" if name in ("sku", "bundle") else name] = {
+                "data": _included(_RELATED[name], value, included)
+            }
+        elif name != "id":
+            attributes[name] = value
+    return {"type": type_name, "id": _id(facts), "attributes": attributes, "relationships": relationships}
+
+
+def _included(type_name: str, facts: Mapping[str, Any], included: list[dict[str, Any]]) -> dict[str, str]:
+    resource = _resource(type_name, facts, included)
+    if not any((one["type"], one["id"]) == (type_name, resource["id"]) for one in included):
+        included.append(resource)
+    return {"type": type_name, "id": resource["id"]}
+
+
+def _id(facts: Mapping[str, Any]) -> str:
+    return str(facts.get("id") or facts.get("code") or "")
