@@ -33,6 +33,7 @@ from commerce.models import (
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import (
     CouponCodesPromotionRule,
+    ExternalPromotion,
     FixedAmountPromotion,
     OrderAmountPromotionRule,
     PercentageDiscountPromotion,
@@ -71,6 +72,11 @@ def percentage_promotion(owner: Organization, **values: Any) -> PercentageDiscou
 
 def fixed_amount_promotion(owner: Organization, **values: Any) -> FixedAmountPromotion:
     return _created(FixedAmountPromotion(**_promotion(owner, fixed_amount_cents=1000, currency_code="EUR") | values))
+
+
+def external_promotion(owner: Organization, **values: Any) -> ExternalPromotion:
+    values = {"promotion_url": "https://promo.example/discount", **values}
+    return _created(ExternalPromotion(**_promotion(owner, **values)))
 
 
 def coupon_rule(promotion: Promotion, **values: Any) -> CouponCodesPromotionRule:
