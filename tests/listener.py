@@ -1,6 +1,7 @@
 """A server of somebody else's, on this machine: it keeps what it was sent and answers what it is told to."""
 
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,10 +64,18 @@ class Listener:
         self.answer = lambda exchange: exchange.reply(status, body, **headers)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller that hangs up is none."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def listening(address: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Listener]:
-    server = ThreadingHTTPServer((address, port), type("Handler", (Exchange,), {}))
-    server.daemon_threads = True
+    server = _Server((address, port), type("Handler", (Exchange,), {}))
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     listener = Listener(f"{address}:{server.server_port}")
