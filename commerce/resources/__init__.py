@@ -1,3 +1,3 @@
-from commerce.resources import activity, organizations
+from commerce.resources import activity, catalog, customers, fulfilment, markets, organizations, payments, prices
 
-__all__ = ["activity", "organizations"]
+__all__ = ["activity", "catalog", "customers", "fulfilment", "markets", "organizations", "payments", "prices"]

@@ -1,0 +1,26 @@
+"""What a bundle costs by what is in it."""
+
+from django.core.exceptions import ValidationError
+
+from commerce.models import Bundle, Price
+
+
+def sum_of_prices(bundle: Bundle) -> int:
+    """What its SKUs cost one by one in its market's price list, in cents. Raises ValidationError where one has none."""
+    if bundle.market is None:
+        raise ValidationError({"market": ValidationError("must exist", code="blank")})
+    quantities = dict(bundle.sku_list.sku_list_items.values_list("sku_id", "quantity"))
+    prices = Price.objects.owned_by(bundle.tenant).filter(
+        price_list=bundle.market.price_list_id, sku__in=quantities.keys()
+    )
+    amounts = dict(prices.values_list("sku_id", "amount_cents"))
+    if not quantities or amounts.keys() != quantities.keys():
+        message = "must hold SKUs, each with a price in the market's price list"
+        raise ValidationError({"sku_list": ValidationError(message, code="invalid")})
+    return sum(amounts[key] * quantity for key, quantity in quantities.items())
+
+
+def check_priced(bundle: Bundle) -> None:
+    """Once the triggers have fired: a bundle has a price, given or computed."""
+    if bundle.price_amount_cents is None:
+        raise ValidationError({"price_amount_cents": ValidationError("can't be blank", code="blank")})
