@@ -21,9 +21,11 @@ TRIGGERS = {
     "_add_tags": Trigger(add_tags, on=("update",), takes_text=True),
 }
 
-registry.extend(("coupons",), Rel("tags", target="tags", inverse="coupons", change=change_tags), triggers=TRIGGERS)
-registry.extend(
-    ("promotions", *(f"{kind}_promotions" for kind in PROMOTION_KINDS)),
-    Rel("tags", target="tags", inverse="promotions", change=change_tags),
-    triggers=TRIGGERS,
-)
+TAGGED: dict[str, tuple[str, ...]] = {
+    name: (name,) for name in ("coupons", "skus", "bundles", "customers", "addresses", "shipping_methods")
+}
+"""The many-to-many fields of Tag, and the types whose tags they hold."""
+TAGGED["promotions"] = ("promotions", *(f"{kind}_promotions" for kind in PROMOTION_KINDS))
+
+for field, types in TAGGED.items():
+    registry.extend(types, Rel("tags", target="tags", inverse=field, change=change_tags), triggers=TRIGGERS)
