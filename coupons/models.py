@@ -3,7 +3,7 @@ from django.core.validators import EmailValidator, MaxValueValidator, MinValueVa
 from django.db import models
 from django.db.models import Q
 
-from commerce.models import Owned, normalise_email
+from commerce.models import Customer, Owned, normalise_email
 from commerce.money import MAX_CENTS
 from coupons.codes import BadCode, checked_code
 from promotions.models import CouponCodesPromotionRule
@@ -21,6 +21,9 @@ class CouponRecipient(Owned):
     email_norm = models.CharField(max_length=255, editable=False)
     first_name = models.CharField(max_length=255, null=True, blank=True)
     last_name = models.CharField(max_length=255, null=True, blank=True)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="coupon_recipients"
+    )
 
     unversioned = Owned.unversioned | {"email_norm"}
 

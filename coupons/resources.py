@@ -33,7 +33,7 @@ class CouponRecipients(Resource):
     attributes = ("email", "first_name", "last_name")
     filterable = ("email", "first_name", "last_name")
     sortable = ("email",)
-    relationships = (VERSIONS, EVENT_STORES)
+    relationships = (Rel("customer", sortable=True), VERSIONS, EVENT_STORES)
 
 
 PROMOTION_TYPES = tuple(f"{kind}_promotions" for kind in PROMOTION_KINDS)

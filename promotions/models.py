@@ -87,8 +87,8 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         output_field=models.BooleanField(),
         db_persist=True,
     )
-    market = models.ForeignKey(Market, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
-    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, null=True, blank=True, related_name="promotions")
+    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="promotions")
 
     percentage = PercentageField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="From 1 to 100."
@@ -267,7 +267,9 @@ class PromotionRule(OfKind):
 
     order_amount_cents = cents_field()
     use_subtotal = models.BooleanField(default=False)
-    sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    sku_list = models.ForeignKey(
+        SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="promotion_rules"
+    )
     all_skus = models.BooleanField(default=False, help_text="All SKUs of the list must be in the order.")
     min_quantity = models.BigIntegerField(
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)]

@@ -1,11 +1,16 @@
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
+from commerce import sku_lists
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NamedFilter, as_flag
 from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
+from commerce.models import SkuList
 from commerce.money import as_float, formatted
 from commerce.outgoing import circuit_state
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
@@ -48,6 +53,30 @@ def with_status(rows: PromotionQuerySet, value: str, now: datetime) -> Promotion
     return rows.with_status(value, now)
 
 
+STATUS_SCOPES: dict[str, Callable[..., Any]] = {
+    "active": only_active,
+    "expired": only_expired,
+    "with_status": with_status,
+}
+
+
+def with_sku(predicate: str, rows: PromotionQuerySet, value: str, now: datetime) -> PromotionQuerySet:
+    """Those that discount such a SKU, or need one in the order."""
+    lists = sku_lists.holding(SkuList.objects.filter(_lists_of(rows)), predicate, value)
+    return rows.filter(
+        Q(sku_list__in=lists) | Q(pk__in=PromotionRule.objects.filter(sku_list__in=lists).values("promotion"))
+    )
+
+
+def _lists_of(rows: PromotionQuerySet) -> Q:
+    return Q(promotions__in=rows) | Q(promotion_rules__promotion__in=rows)
+
+
+SKU_CODE_SCOPES: dict[str, Callable[..., Any]] = {
+    f"sku_code_{predicate}": partial(with_sku, predicate) for predicate in sku_lists.LOOKUPS
+}
+
+
 def nothing() -> None:
     """Of what is only told where rules are evaluated."""
 
@@ -60,6 +89,11 @@ def type_names(models: dict[str, Any]) -> dict[str, str]:
 # --- Promotions -----------------------------------------------------------------------------------
 
 _WINDOW = ("disabled_at", "starts_at", "expires_at", "total_usage_limit", "total_usage_count")
+
+
+SKUS = Rel("skus", target="skus", inverse="sku_lists__promotions", filterable=False)
+"""Those of the promotion's manual list."""
+SKUS_OF_RULE = Rel("skus", target="skus", inverse="sku_lists__promotion_rules", filterable=False)
 
 
 class PromotionResource(Resource):
@@ -104,7 +138,7 @@ class PromotionResource(Resource):
     )
     sortable: ClassVar[tuple[str, ...]] = (*filterable, "type")
     filters = {"type": NamedFilter("kind", type_names(PROMOTION_KINDS).get)}
-    scopes = {"active": only_active, "expired": only_expired, "with_status": with_status}
+    scopes: ClassVar[dict[str, Callable[..., Any]]] = {**STATUS_SCOPES, **SKU_CODE_SCOPES}
     triggers: ClassVar[dict[str, Trigger]] = DISABLING
     relationships: ClassVar[tuple[str | Rel, ...]] = (
         Rel("market", sortable=True),
@@ -130,6 +164,7 @@ class Promotions(PromotionResource):
 class PercentageDiscountPromotions(PromotionResource):
     type = "percentage_discount_promotions"
     model = PercentageDiscountPromotion
+    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (*PromotionResource.attributes, "percentage")
     required = ("percentage",)
 
@@ -153,6 +188,7 @@ class AmountResource(PromotionResource):
 class FixedAmountPromotions(AmountResource):
     type = "fixed_amount_promotions"
     model = FixedAmountPromotion
+    relationships = (*PromotionResource.relationships, SKUS)
 
 
 @registry.register
@@ -161,6 +197,7 @@ class FixedPricePromotions(AmountResource):
 
     type = "fixed_price_promotions"
     model = FixedPricePromotion
+    relationships = (*PromotionResource.relationships, SKUS)
 
 
 @registry.register
@@ -173,6 +210,7 @@ class FreeShippingPromotions(PromotionResource):
 class FreeGiftPromotions(PromotionResource):
     type = "free_gift_promotions"
     model = FreeGiftPromotion
+    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (*PromotionResource.attributes, "max_quantity")
 
 
@@ -180,6 +218,7 @@ class FreeGiftPromotions(PromotionResource):
 class BuyXPayYPromotions(PromotionResource):
     type = "buy_x_pay_y_promotions"
     model = BuyXPayYPromotion
+    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (*PromotionResource.attributes, "x", "y", "cheapest_free")
     required = ("x", "y")
     filterable = sortable = (*PromotionResource.filterable, "x", "y")
@@ -189,6 +228,7 @@ class BuyXPayYPromotions(PromotionResource):
 class ExternalPromotions(PromotionResource):
     type = "external_promotions"
     model = ExternalPromotion
+    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (
         *PromotionResource.attributes,
         "promotion_url",
@@ -224,6 +264,7 @@ class FlexPromotions(PromotionResource):
     required = ("rules",)
     columns = {**PromotionResource.columns, "rule_outcomes": Derived(nothing), "resource_payload": Derived(nothing)}
     filterable = (*_FLEX_FILTERABLE, "rules")
+    scopes = STATUS_SCOPES
     sortable = (*_FLEX_FILTERABLE, "type")
     relationships = (EVENTS, VERSIONS, EVENT_STORES)
 
@@ -269,7 +310,7 @@ class SkuListPromotionRules(PromotionRuleResource):
     type = "sku_list_promotion_rules"
     model = SkuListPromotionRule
     attributes = ("all_skus", "min_quantity")
-    relationships = (*PromotionRuleResource.relationships, Rel("sku_list", sortable=True))
+    relationships = (*PromotionRuleResource.relationships, Rel("sku_list", sortable=True), SKUS_OF_RULE)
 
 
 @registry.register

@@ -73,13 +73,23 @@ PROMOTION = """
     active=boolean:r status=string:r weight=integer:r coupons_count=integer:r disabled_at=datetime:rfs
 """
 PROMOTION_RELATIONSHIPS = f"""
-    promotion_rules=many:promotion_rules:f
+    market=one:markets:cufs promotion_rules=many:promotion_rules:f
     order_amount_promotion_rule=one:order_amount_promotion_rules:cuf
+    sku_list_promotion_rule=one:sku_list_promotion_rules:cuf
     coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
+    custom_promotion_rule=one:custom_promotion_rules:cuf
+    sku_list=one:sku_lists:cufs
     coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
 """
+OF_LISTED = f"{PROMOTION_RELATIONSHIPS} skus=many:skus:"
 PROMOTION_TRIGGERS = f"_disable=flag:cu _enable=flag:cu {TAGGABLE}"
-SCOPES = "active expired with_status"
+STATUSES = "active expired with_status"
+SCOPES = f"{STATUSES} sku_code_eq sku_code_matches sku_code_start sku_code_end sku_code_in"
+FLEX = " ".join(
+    word
+    for word in PROMOTION.split()
+    if word.partition("=")[0] not in ("currency_code", "total_usage_reached", "weight", "coupons_count")
+)
 RULE_RELATIONSHIPS = f"promotion=one:promotions:cuf! {VERSIONED}"
 
 TABLE = {
@@ -98,13 +108,13 @@ TABLE = {
     "coupon_recipients": entry(
         EVERYTHING,
         "email=string:curfs! first_name=string:curf last_name=string:curf",
-        VERSIONED,
+        f"customer=one:customers:cufs {VERSIONED}",
     ),
     "promotions": entry("list retrieve", PROMOTION, PROMOTION_RELATIONSHIPS, PROMOTION_TRIGGERS, SCOPES, sti=True),
     "percentage_discount_promotions": entry(
         EVERYTHING,
         f"{PROMOTION} percentage=integer:cur!",
-        PROMOTION_RELATIONSHIPS,
+        OF_LISTED,
         PROMOTION_TRIGGERS,
         SCOPES,
         sti=True,
@@ -112,9 +122,63 @@ TABLE = {
     "fixed_amount_promotions": entry(
         EVERYTHING,
         f"{PROMOTION} fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r",
+        OF_LISTED,
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "fixed_price_promotions": entry(
+        EVERYTHING,
+        f"{PROMOTION} fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r",
+        OF_LISTED.replace("sku_list=one:sku_lists:cufs", "sku_list=one:sku_lists:cufs!"),
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "free_shipping_promotions": entry(
+        EVERYTHING,
+        PROMOTION,
         PROMOTION_RELATIONSHIPS,
         PROMOTION_TRIGGERS,
         SCOPES,
+        sti=True,
+    ),
+    "free_gift_promotions": entry(
+        EVERYTHING,
+        f"{PROMOTION} max_quantity=integer:cur",
+        OF_LISTED.replace("sku_list=one:sku_lists:cufs", "sku_list=one:sku_lists:cufs!"),
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "buy_x_pay_y_promotions": entry(
+        EVERYTHING,
+        f"{PROMOTION} x=integer:curfs! y=integer:curfs! cheapest_free=boolean:cur",
+        OF_LISTED.replace("sku_list=one:sku_lists:cufs", "sku_list=one:sku_lists:cufs!"),
+        PROMOTION_TRIGGERS,
+        SCOPES,
+        sti=True,
+    ),
+    "external_promotions": entry(
+        EVERYTHING,
+        f"""
+        {PROMOTION} promotion_url=string:cur! circuit_state=string:r circuit_failure_count=integer:rfs
+        shared_secret=string:r external_includes=array:cur
+        """,
+        OF_LISTED,
+        f"{PROMOTION_TRIGGERS} _reset_circuit=flag:u _regenerate_shared_secret=flag:u",
+        SCOPES,
+        sti=True,
+    ),
+    "flex_promotions": entry(
+        EVERYTHING,
+        f"{FLEX} rules=object:curf! rule_outcomes=object:r resource_payload=object:r",
+        f"""
+        coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
+        coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        PROMOTION_TRIGGERS,
+        STATUSES,
         sti=True,
     ),
     "promotion_rules": entry("list retrieve", "", RULE_RELATIONSHIPS, sti=True),
@@ -128,6 +192,13 @@ TABLE = {
         RULE_RELATIONSHIPS,
         sti=True,
     ),
+    "sku_list_promotion_rules": entry(
+        EVERYTHING,
+        "all_skus=boolean:cur min_quantity=integer:cur",
+        f"{RULE_RELATIONSHIPS} sku_list=one:sku_lists:cufs! skus=many:skus:",
+        sti=True,
+    ),
+    "custom_promotion_rules": entry(EVERYTHING, "filters=object:cur!", RULE_RELATIONSHIPS, sti=True),
     "tags": entry(EVERYTHING, "name=string:curfs!", STORED),
     "events": entry("list retrieve update", "name=string:rfs", STORED, "_trigger=flag:u"),
     # Clients also filter versions by event, and event_stores like versions; the contract's flags leave it out.
@@ -179,23 +250,12 @@ TABLE = {
         path="application",
     ),
 }
-_OF_PROMOTIONS = {
-    "market": "markets",
-    "sku_list": "sku_lists",
-    "attachments": "attachments",
-    "sku_list_promotion_rule": "sku_list_promotion_rules",
-    "custom_promotion_rule": "custom_promotion_rules",
-}
+_OF_PROMOTIONS = {"attachments": "attachments"}
 LATER = {
-    "coupon_recipients": {"customer": "customers", "attachments": "attachments"},
+    "coupon_recipients": {"attachments": "attachments"},
     "promotions": _OF_PROMOTIONS,
-    "percentage_discount_promotions": _OF_PROMOTIONS | {"skus": "skus"},
-    "fixed_amount_promotions": _OF_PROMOTIONS | {"skus": "skus"},
+    "percentage_discount_promotions": _OF_PROMOTIONS,
+    "fixed_amount_promotions": _OF_PROMOTIONS,
     "events": {"webhooks": "webhooks", "last_event_callbacks": "event_callbacks"},
 }
 """Relationships of the contract that wait for their target's type, by type."""
-
-LATER_SCOPES = dict.fromkeys(
-    ("sku_code_eq", "sku_code_matches", "sku_code_start", "sku_code_end", "sku_code_in"), "skus"
-)
-"""Scopes of promotions that wait for a type."""
