@@ -19,10 +19,11 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
         return list(weights)
     if not whole:
         return [0] * len(weights)
-    shares = [total * weight // whole for weight in weights]
+    exact = [total * weight for weight in weights]
+    shares = [portion // whole for portion in exact]
     missing = total - sum(shares)
     if missing:
-        remainders = [-(total * weight % whole) for weight in weights]
+        remainders = [-(portion % whole) for portion in exact]
         for place in sorted(range(len(weights)), key=remainders.__getitem__)[:missing]:
             shares[place] += 1
     return shares

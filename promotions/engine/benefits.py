@@ -47,12 +47,10 @@ def _proportional(cart: Cart, targets: Sequence[LinePart], cents: int) -> Discou
 def _taken(cart: Cart, targets: Sequence[LinePart], shares: Sequence[int]) -> Discount | Refusal:
     if not targets:
         return NO_ITEMS
-    if not any(shares):
-        return NO_EFFECT
-    for target, cents in zip(targets, shares, strict=True):
-        if cents:
-            target.take(cents)
-    return Discount(cart.taken(zip(targets, shares, strict=True)))
+    taken = [(target, cents) for target, cents in zip(targets, shares, strict=True) if cents]
+    for target, cents in taken:
+        target.take(cents)
+    return _discount(cart, taken)
 
 
 # --- By units -------------------------------------------------------------------------------------
@@ -68,7 +66,7 @@ class FixedPrice:
         targets = cart.targets(promotion.sku_list_id)
         if not targets:
             return NO_ITEMS
-        return _units_taken(cart, [(target, self._reprice(target)) for target in targets])
+        return _discount(cart, [(target, self._reprice(target)) for target in targets])
 
     def _reprice(self, target: LinePart) -> int:
         taken = 0
@@ -93,17 +91,16 @@ class FreeGift:
         targets = cart.listed(sku_list)
         if not targets:
             return NO_ITEMS
-        targets.sort(key=lambda target: target.line.lists[sku_list].position)
         left = self.max_quantity
         left_of_item: dict[tuple[str, str], int] = {}
         taken = []
-        for target in targets:
+        for target in sorted(targets, key=lambda target: target.line.lists[sku_list].position):
             wanted = min(left, left_of_item.setdefault(target.item, target.line.lists[sku_list].quantity))
             units, cents = give_units(target, wanted)
             left -= units
             left_of_item[target.item] -= units
             taken.append((target, cents))
-        return _units_taken(cart, taken)
+        return _discount(cart, taken)
 
 
 def give_units(target: LinePart, wanted: int) -> tuple[int, int]:
@@ -141,17 +138,17 @@ class BuyXPayY:
         taken = []
         for pool, units in zip(pools, counted, strict=True):
             taken += give_cheapest(pool, units // self.x * (self.x - self.y))
-        return _units_taken(cart, taken)
+        return _discount(cart, taken)
 
 
-def _by_item(targets: list[LinePart]) -> list[list[LinePart]]:
+def _by_item(targets: Sequence[LinePart]) -> list[Sequence[LinePart]]:
     pools: dict[tuple[str, str], list[LinePart]] = {}
     for target in targets:
         pools.setdefault(target.item, []).append(target)
-    return list(pools.values())
+    return [*pools.values()]
 
 
-def give_cheapest(pool: list[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
+def give_cheapest(pool: Sequence[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
     """Makes the cheapest units of several lines free; the cents that came off each line."""
     units = list(units_of(pool))
     quantity_of = [0] * len(units)
@@ -166,7 +163,7 @@ def give_cheapest(pool: list[LinePart], wanted: int) -> list[tuple[LinePart, int
     ]
 
 
-def _units_taken(cart: Cart, taken: list[tuple[LinePart, int]]) -> Discount | Refusal:
+def _discount(cart: Cart, taken: list[tuple[LinePart, int]]) -> Discount | Refusal:
     shares = cart.taken(taken)
     return Discount(shares) if shares else NO_EFFECT
 

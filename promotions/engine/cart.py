@@ -1,6 +1,6 @@
 """What is left to pay while promotions are applied one after another."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from promotions.engine.allocation import spread
@@ -47,7 +47,7 @@ class ShipmentPart(Part):
         self.amount -= cents
 
     def share(self, cents: int) -> Share:
-        return Share(cents, shipment_id=self.shipment.id)
+        return Share(cents, None, self.shipment.id)
 
 
 class LinePart(Part):
@@ -115,7 +115,7 @@ class LinePart(Part):
         return cents
 
     def share(self, cents: int) -> Share:
-        return Share(cents, line_id=self.line.id)
+        return Share(cents, self.line.id)
 
 
 def prices(run: Run) -> dict[int, int]:
@@ -127,7 +127,7 @@ def prices(run: Run) -> dict[int, int]:
 class Cart:
     """An order and what is left of each of its parts."""
 
-    __slots__ = ("has_free_shipping", "items_discount", "lines", "order", "shipments", "subtotal")
+    __slots__ = ("_listed", "has_free_shipping", "items_discount", "lines", "order", "shipments", "subtotal")
 
     def __init__(self, order: Order) -> None:
         self.order = order
@@ -136,17 +136,21 @@ class Cart:
         self.subtotal = sum(part.amount for part in self.lines)
         self.items_discount = 0
         self.has_free_shipping = False
+        self._listed: dict[int, list[LinePart]] = {}
+        for part in self.lines:
+            for sku_list_id in part.line.lists:
+                self._listed.setdefault(sku_list_id, []).append(part)
 
     @property
     def total(self) -> int:
         """What is left to pay, shipping included."""
         return sum(part.amount for part in self.lines) + sum(part.amount for part in self.shipments)
 
-    def listed(self, sku_list_id: int) -> list[LinePart]:
+    def listed(self, sku_list_id: int) -> Sequence[LinePart]:
         """The lines whose item the SKU list holds."""
-        return [part for part in self.lines if sku_list_id in part.line.lists]
+        return self._listed.get(sku_list_id, ())
 
-    def targets(self, sku_list_id: int | None) -> list[LinePart]:
+    def targets(self, sku_list_id: int | None) -> Sequence[LinePart]:
         """The lines a promotion is for, by its SKU list."""
         if sku_list_id is None:
             return [part for part in self.lines if part.line.discountable]

@@ -153,8 +153,7 @@ class Share(NamedTuple):
     shipment_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(NamedTuple):
     promotion: Promotion
     amount_cents: int
     shares: tuple[Share, ...]
@@ -163,8 +162,7 @@ class Applied:
     rule_outcomes: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotApplied:
+class NotApplied(NamedTuple):
     refusal: Refusal
     promotion: Promotion | None = None
     claim: Claim | None = None
