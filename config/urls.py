@@ -4,10 +4,12 @@ from django.views.generic import RedirectView
 
 from commerce import api, health, oauth
 from coupons.evaluations import evaluations
+from promotions import rule_checks
 
 urlpatterns = [
     path("api/evaluations", evaluations),
     path("api/evaluations/", evaluations),
+    path("api/rules/check", rule_checks.check),
     path("api/<path:path>", api.route),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),

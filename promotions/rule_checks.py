@@ -1,0 +1,63 @@
+"""`POST /api/rules/check`: flex rules tried before they are saved, as the rule builder of the dashboard does.
+
+Plain JSON both ways: `{"rules": [...], "payload": [{"order": {...}}, ...]}` in, and out, for each payload in its place,
+`{"data": [{"match": true, "rules": [outcome, ...]}]}`. An empty payload checks the rules and nothing else.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.request import Request
+
+from commerce.api import ApiView, registry
+from commerce.jsonapi import parser
+from commerce.jsonapi.errors import ApiError, error, invalid
+from commerce.jsonapi.renderer import dump, response
+from promotions import flex_rules
+from promotions.engine import flex
+
+MOST_PAYLOADS = 25
+
+
+class RuleCheckView(ApiView):
+    resource = registry["flex_promotions"]
+
+    def check(self, request: Request) -> HttpResponse:
+        self.authorize("read", self.resource)
+        self.query(request, None, frozenset())
+        body = parser.load(request._request.body)
+        if not isinstance(body, Mapping):
+            raise error(400, "BAD_REQUEST", "The body must be an object of rules and payload.", pointer="")
+        try:
+            program = flex_rules.program({"rules": body.get("rules")}, self.organization)
+        except flex.BadRules as bad:
+            raise ApiError([_problem(path, message) for path, message in bad.errors]) from None
+        outcomes = [program.outcomes(_order(payload), self.now) for payload in _payloads(body)]
+        return response(dump({"data": [_outcome(rules) for rules in outcomes]}))
+
+
+def _problem(path: str, message: str) -> Any:
+    return invalid("/" + path.replace(".", "/"), path, message, "invalid")
+
+
+def _payloads(body: Mapping[str, Any]) -> list[Any]:
+    payloads = body.get("payload") or []
+    if not isinstance(payloads, list) or len(payloads) > MOST_PAYLOADS:
+        raise error(400, "BAD_REQUEST", f"payload must be a list of up to {MOST_PAYLOADS} orders.", pointer="/payload")
+    return payloads
+
+
+def _order(payload: Any) -> Any:
+    return payload["order"] if isinstance(payload, Mapping) and "order" in payload else payload
+
+
+def _outcome(rules: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    return {"match": any(rule["match"] for rule in rules), "rules": list(rules)}
+
+
+@csrf_exempt
+def check(request: HttpRequest) -> HttpResponse:
+    answer: HttpResponse = RuleCheckView.as_view({"post": "check"})(request)
+    return answer
