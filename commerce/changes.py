@@ -133,7 +133,20 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
 
     Versions know three events; whatever is neither `create` nor `destroy` is an `update` to them.
     """
-    common = {
+    told_as = event if event in ("create", "destroy") else "update"
+    _insert(Version(event=told_as, changes=changes, who=by.who, **_about(row, by)))
+    announce(row, event, by)
+    if row.is_priced:
+        _raise_pricing_revision(row)
+
+
+def announce(row: Owned, event: str, by: By) -> None:
+    """Appends the event alone, of what a version tells already or may not tell."""
+    _insert(Event(name=f"{row.wire_type}.{event}", **_about(row, by)))
+
+
+def _about(row: Owned, by: By) -> dict[str, Any]:
+    return {
         "organization_id": row.organization_id,
         "mode": row.mode,
         "resource_type": row.wire_type,
@@ -141,11 +154,6 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
         "created_at": by.now,
         "updated_at": by.now,
     }
-    told_as = event if event in ("create", "destroy") else "update"
-    _insert(Version(event=told_as, changes=changes, who=by.who, **common))
-    _insert(Event(name=f"{row.wire_type}.{event}", **common))
-    if row.is_priced:
-        _raise_pricing_revision(row)
 
 
 def _raise_pricing_revision(row: Owned) -> None:

@@ -139,12 +139,13 @@ def invalid(pointer: str, name: str, message: str, key: str, **meta: Any) -> Pro
 
 
 def field_problems(pointer: str, name: str, value: Any, cause: FieldValidationError, said_by: Field) -> list[Problem]:
-    """The problems of one attribute as its serializer field refused it."""
+    """The problems of one attribute as its serializer field refused it; what is only written is not told back."""
+    shown = None if said_by.write_only else _short(value)
     problems = []
     for detail in _flat(cause.detail):
         key, message = _SAID.get(detail.code, (detail.code, str(detail)))
         limit = {"count": _limit(detail.code, said_by)} if "{count}" in message else {}
-        problems.append(invalid(pointer, name, message.format(**limit), key, value=_short(value), **limit))
+        problems.append(invalid(pointer, name, message.format(**limit), key, value=shown, **limit))
     return problems
 
 

@@ -124,7 +124,10 @@ class Resource:
     relationships: ClassVar[tuple[str | Rel, ...]] = ()
     triggers: ClassVar[Mapping[str, Trigger]] = {}
     setters: ClassVar[Mapping[str, Callable[[Any, Any, Any], None]]] = {}
-    """Writable attributes that are no column: `set(row, value, by)`, after the other attributes."""
+    """Writable attributes that are no column: `set(row, value, by)`, after the other attributes.
+
+    One that is not among `attributes` is never read.
+    """
     serializer_fields: ClassVar[Mapping[str, Field]] = {}
     serializer_base: ClassVar[builtins.type[ModelSerializer]] = ModelSerializer
     view_base: ClassVar[Any] = None
@@ -187,11 +190,8 @@ class Resource:
 
     @cached_property
     def writable(self) -> tuple[str, ...]:
-        return tuple(
-            name
-            for name in self.all_attributes
-            if name in self.setters or not (name in self.read_only or self._is_computed(name))
-        )
+        columns = (name for name in self.all_attributes if not (name in self.read_only or self._is_computed(name)))
+        return tuple(dict.fromkeys((*columns, *self.setters)))
 
     @cached_property
     def types(self) -> tuple[str, ...]:

@@ -93,9 +93,10 @@ class ResourceView(ViewSetMixin, APIView):
         if document.id is not None:
             raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
         plan = plan_for(self.resource, query)
+        new = writing.Write(self.resource, document, self.tenant, self.by, creating=True)
         with self.transaction():
             row = self.new_row()
-            writing.Write(self.resource, document, self.tenant, self.by).create(row)
+            new.write(row)
             written = self.row(plan, row.pk)
         return self.single(request, plan, written, query, status=201)
 
@@ -106,6 +107,7 @@ class ResourceView(ViewSetMixin, APIView):
         if document.id is None:
             raise error(400, "PARAM_MISSING", "id must be given.", pointer="/data")
         plan = plan_for(self.resource, query)
+        changed = writing.Write(self.resource, document, self.tenant, self.by, creating=False)
         with self.transaction():
             row = self.locked(id)
             self.check_type(document)
@@ -113,7 +115,7 @@ class ResourceView(ViewSetMixin, APIView):
                 detail = "The URL does not include the id of the document."
                 raise error(409, "KEY_NOT_INCLUDED_IN_URL", detail, pointer="/data/id")
             self.check_match(request, row)
-            writing.Write(self.resource, document, self.tenant, self.by).update(row)
+            changed.write(row)
             written = self.row(plan, row.pk)
         return self.single(request, plan, written, query)
 

@@ -1,6 +1,6 @@
 """From a checked document to a changed row: attributes through the serializer, targets through their own tenant."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -25,37 +25,35 @@ _OFF = frozenset({False, None, "", "false", "0", "f"})
 class Write:
     """One POST or PATCH of a resource: gathers every problem, then writes all or nothing.
 
-    Used inside a transaction: targets are read, the row is written and its to-many members are set in it.
+    Attributes are read when it is made, which may take its time and asks no database. `write` belongs into a
+    transaction: targets are read, the row is written and its to-many members are set in it.
     """
 
-    def __init__(self, resource: Resource, document: ResourceDocument, tenant: Any, by: Any) -> None:
+    def __init__(self, resource: Resource, document: ResourceDocument, tenant: Any, by: Any, *, creating: bool) -> None:
         self.resource = resource
         self.attributes = dict(document.attributes)
         self.linkages = dict(document.relationships)
         self.tenant = tenant
         self.by = by
+        self.creating = creating
         self.problems: list[Problem] = []
         self._take_null_relationships()
+        self.fired = self._fired_triggers()
+        self.values = dict(self._valid_attributes())
 
-    def create(self, row: Any) -> None:
-        self._write(row, "create", self.resource.create)
-
-    def update(self, row: Any) -> None:
-        self._write(row, "update", self.resource.update)
-
-    def _write(self, row: Any, action: str, store: Callable[[Any, Any], None]) -> None:
-        fired = self._fired_triggers(action)
-        values = dict(self._valid_attributes(creating=action == "create"))
+    def write(self, row: Any) -> None:
+        values = self.values
         for name in values.keys() - self.resource.setters.keys():
             setattr(row, name, values[name])
-        members = self._apply_relationships(row, creating=action == "create")
+        members = self._apply_relationships(row)
         self._check_model(row)
         if self.problems:
             raise ApiError(self.problems)
-        for name, value in fired.items():
+        for name, value in self.fired.items():
             self.resource.all_triggers[name].act(row, value, self.by)
         for name in values.keys() & self.resource.setters.keys():
             self.resource.setters[name](row, values[name], self.by)
+        store = self.resource.create if self.creating else self.resource.update
         store(row, self.by)
         for name, targets in members.items():
             self.resource.relations[name].change(row, targets, REPLACE, self.by)
@@ -70,17 +68,17 @@ class Write:
                 del self.attributes[name]
                 self.linkages.setdefault(name, None)
 
-    def _valid_attributes(self, *, creating: bool) -> Iterable[tuple[str, Any]]:
-        untimely = self.resource.update_only if creating else self.resource.create_only
+    def _valid_attributes(self) -> Iterable[tuple[str, Any]]:
+        untimely = self.resource.update_only if self.creating else self.resource.create_only
         fields = {name: field for name, field in writable_fields(self.resource).items() if name not in untimely}
         for name in self.attributes:
             if name not in fields and name not in self.resource.all_triggers:
                 self.problems.append(_not_allowed("attributes", name))
         for name, field in fields.items():
             value = self.attributes.get(name, empty)
-            if value is empty and not (creating and field.required):
+            if value is empty and not (self.creating and field.required):
                 continue
-            if value is None and not field.allow_null and not field.required:
+            if value is None and not field.allow_null and not field.required and name in self.resource.sources:
                 value = _default(self.resource, name)
             try:
                 yield name, field.run_validation(value)
@@ -92,7 +90,8 @@ class Write:
             except (OverflowError, ArithmeticError, ValueError):
                 self.problems.append(invalid(pointer_to("attributes", name), name, "is invalid", "invalid"))
 
-    def _fired_triggers(self, action: str) -> dict[str, Any]:
+    def _fired_triggers(self) -> dict[str, Any]:
+        action = "create" if self.creating else "update"
         fired = {}
         for name, trigger in self.resource.all_triggers.items():
             if name not in self.attributes:
@@ -121,7 +120,7 @@ class Write:
         self.problems.append(invalid(pointer_to("attributes", name), name, message, "invalid"))
         return False
 
-    def _apply_relationships(self, row: Any, *, creating: bool) -> dict[str, list[Any]]:
+    def _apply_relationships(self, row: Any) -> dict[str, list[Any]]:
         """Sets the foreign keys of `row`; what is stored on the other side is returned, to be set after it.
 
         Targets are locked in the order of the declaration, whatever that of the document, so that writers meet in one.
@@ -132,9 +131,9 @@ class Write:
         for name, relation in relations.items():
             given = name in self.linkages
             named = relation.named_by in self.attributes
-            if given and not creating and name in self.resource.create_only:
+            if given and not self.creating and name in self.resource.create_only:
                 self.problems.append(_not_settable(relation))
-            elif relation.required and (self.linkages[name] is None if given else creating and not named):
+            elif relation.required and (self.linkages[name] is None if given else self.creating and not named):
                 self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
             elif given:
                 self._apply(relation, self.linkages[name], row, members)
@@ -250,7 +249,7 @@ def pointers(resource: Resource) -> dict[str, str]:
     """Where the fields a model may complain of stand in a document."""
     return {
         NON_FIELD_ERRORS: "/data",
-        **{name: pointer_to("attributes", name) for name in resource.all_attributes},
+        **{name: pointer_to("attributes", name) for name in (*resource.all_attributes, *resource.writable)},
         **{name: pointer_to("relationships", name) for name in resource.relations},
     }
 

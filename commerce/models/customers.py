@@ -1,5 +1,6 @@
 import unicodedata
 import uuid
+from datetime import datetime
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
@@ -131,6 +132,15 @@ class Customer(Owned):
 
     def clean(self) -> None:
         self.email_norm = normalise_email(self.email)[:255]
+        self.shopper_reference = self.shopper_reference or new_customer_reference()
+        self.profile_id = self.profile_id or new_customer_reference()
+
+    def request_anonymization(self, now: datetime) -> None:
+        """Keeps the first instant when requested twice."""
+        self.anonymization_requested_at = self.anonymization_requested_at or now
+
+    def cancel_anonymization(self) -> None:
+        self.anonymization_requested_at = None
 
     def set_password(self, password: str | None) -> None:
         self.password_hash = make_password(password) if password else None

@@ -132,3 +132,6 @@ class ShippingMethod(Disabling, HasSharedSecret, Owned):
             errors["max_weight"] = ValidationError("must not be less than min_weight", code="invalid")
         if errors:
             raise ValidationError(errors)
+
+    def reset_circuit(self) -> None:
+        self.circuit_failure_count = 0

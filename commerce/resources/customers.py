@@ -1,9 +1,16 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.db.models import Case, Value, When
+from django.db.models import CharField as TextColumn
+from rest_framework.fields import CharField, EmailField
+
+from commerce import changes
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NormalisedFilter
-from commerce.jsonapi.resource import Derived, Rel
+from commerce.jsonapi.resource import Derived, Rel, Trigger
 from commerce.models import Address, Customer, CustomerAddress, CustomerGroup, normalise_email
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 
@@ -91,16 +98,35 @@ class CustomerGroups(Resource):
     )
 
 
+class PasswordField(CharField):
+    """Hashed as soon as it is read: that takes as long as it should, and no transaction waits for it."""
+
+    def run_validation(self, data: Any = None) -> str:
+        return make_password(super().run_validation(data))
+
+
+PASSWORD = PasswordField(min_length=6, max_length=128, required=False, write_only=True, trim_whitespace=False)
+
+
+def set_password_hash(customer: Customer, password_hash: str, by: changes.By) -> None:
+    customer.password_hash = password_hash
+
+
 def has_password(password_hash: str | None) -> bool:
     return password_hash is not None
 
 
+def request_anonymization(customer: Customer, value: Any, by: changes.By) -> None:
+    customer.request_anonymization(by.now)
+
+
+def cancel_anonymization(customer: Customer, value: Any, by: changes.By) -> None:
+    customer.cancel_anonymization()
+
+
 def anonymization_info(requested_at: datetime | None) -> dict[str, str] | None:
-    return {"status": "requested", "requested_at": requested_at.strftime("%F %T UTC")} if requested_at else None
-
-
-def anonymization_status(requested_at: datetime | None) -> str | None:
-    return "requested" if requested_at else None
+    """`{"status": "requested", "requested_at": "2026-03-15 11:39:21 UTC"}`; versions tell who requested it."""
+    return requested_at and {"status": "requested", "requested_at": f"{requested_at:%Y-%m-%d %H:%M:%S} UTC"}
 
 
 @registry.register
@@ -122,10 +148,20 @@ class Customers(Resource):
     columns = {
         "has_password": Derived(has_password, "password_hash"),
         "anonymization_info": Derived(anonymization_info, "anonymization_requested_at"),
-        "anonymization_status": Derived(anonymization_status, "anonymization_requested_at"),
     }
-    filterable = sortable = ("email", "status", "total_orders_count")
+    annotations = {
+        "anonymization_status": Case(
+            When(anonymization_requested_at__isnull=False, then=Value("requested")), output_field=TextColumn(null=True)
+        )
+    }
+    filterable = sortable = ("email", "status", "total_orders_count", "anonymization_status")
     filters = {"email": NormalisedFilter("email_norm", normalise_email)}
+    setters = {"password": set_password_hash}
+    serializer_fields = {"password": PASSWORD}
+    triggers = {
+        "_request_anonymization": Trigger(request_anonymization, on=("update",), sets="anonymization_requested_at"),
+        "_cancel_anonymization": Trigger(cancel_anonymization, on=("update",), sets="anonymization_requested_at"),
+    }
     relationships = (
         Rel("customer_group", sortable=True),
         "customer_addresses",
@@ -133,6 +169,31 @@ class Customers(Resource):
         EVENTS,
         EVENT_STORES,
     )
+
+    def create(self, row: Customer, by: changes.By) -> None:
+        super().create(row, by)
+        if row.password_hash:
+            changes.announce(row, "create_password", by)
+
+    def update(self, row: Customer, by: changes.By) -> None:
+        has_new_password = row.password_hash != row.stored("password_hash")
+        super().update(row, by)
+        if has_new_password:
+            changes.announce(row, "create_password", by)
+
+
+# --- Address books --------------------------------------------------------------------------------
+
+
+def set_customer(row: CustomerAddress, email: str, by: changes.By) -> None:
+    """The customer with that e-mail address, locked against being deleted meanwhile."""
+    known = Customer.objects.owned_by(row.tenant).filter(email_norm=normalise_email(email))
+    customer = known.select_for_update(no_key=True).first()
+    if customer is None:
+        raise ValidationError({"customer_email": ValidationError("is not that of a customer", code="invalid")})
+    if row.customer_id not in (None, customer.pk):
+        raise ValidationError({"customer_email": ValidationError("is not that of the customer given", code="invalid")})
+    row.customer = customer
 
 
 _ADDRESS = tuple(f"address__{name}" for name in (*_PERSON, *_PLACE))
@@ -143,10 +204,12 @@ class CustomerAddresses(Resource):
     type = "customer_addresses"
     model = CustomerAddress
     attributes = ("name", "customer_email")
-    read_only = ("customer_email",)
+    create_only = ("customer_email",)
+    setters = {"customer_email": set_customer}
+    serializer_fields = {"customer_email": EmailField(max_length=255, required=False)}
     columns = {"name": Derived(whole_name, *_ADDRESS), "customer_email": "customer__email"}
     relationships = (
-        Rel("customer", sortable=True),
+        Rel("customer", sortable=True, named_by="customer_email"),
         Rel("address", sortable=True),
         EVENTS,
         VERSIONS,
