@@ -1,5 +1,6 @@
 """Rows for tests, the one place that makes them. Every function takes what matters to the test and invents the rest."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -32,12 +33,20 @@ from commerce.models import (
 )
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import (
+    BuyXPayYPromotion,
     CouponCodesPromotionRule,
+    CustomPromotionRule,
     ExternalPromotion,
     FixedAmountPromotion,
+    FixedPricePromotion,
+    FlexPromotion,
+    FreeGiftPromotion,
+    FreeShippingPromotion,
     OrderAmountPromotionRule,
     PercentageDiscountPromotion,
     Promotion,
+    PromotionRule,
+    SkuListPromotionRule,
 )
 from tags.models import Tag
 
@@ -74,9 +83,50 @@ def fixed_amount_promotion(owner: Organization, **values: Any) -> FixedAmountPro
     return _created(FixedAmountPromotion(**_promotion(owner, fixed_amount_cents=1000, currency_code="EUR") | values))
 
 
+def fixed_price_promotion(owner: Organization, **values: Any) -> FixedPricePromotion:
+    values = {"fixed_amount_cents": 500, "currency_code": "EUR", **values}
+    return _created(FixedPricePromotion(**_of_listed(owner, values)))
+
+
+def free_shipping_promotion(owner: Organization, **values: Any) -> FreeShippingPromotion:
+    return _created(FreeShippingPromotion(**_promotion(owner, **values)))
+
+
+def free_gift_promotion(owner: Organization, **values: Any) -> FreeGiftPromotion:
+    return _created(FreeGiftPromotion(**_of_listed(owner, values)))
+
+
+def buy_x_pay_y_promotion(owner: Organization, **values: Any) -> BuyXPayYPromotion:
+    return _created(BuyXPayYPromotion(**_of_listed(owner, {"x": 3, "y": 2, **values})))
+
+
 def external_promotion(owner: Organization, **values: Any) -> ExternalPromotion:
     values = {"promotion_url": "https://promo.example/discount", **values}
     return _created(ExternalPromotion(**_promotion(owner, **values)))
+
+
+def flex_promotion(owner: Organization, **values: Any) -> FlexPromotion:
+    """Takes ten percent off every order unless `rules` say otherwise."""
+    return _created(FlexPromotion(**_promotion(owner, **{"rules": flex_rules(), **values})))
+
+
+def flex_rules(value: float = 0.1, **changed: Any) -> dict[str, Any]:
+    """One rule without a condition, which takes a share off the order."""
+    action = {"type": "percentage", "selector": "order", "value": value}
+    return {"rules": [{"name": "A share off", "conditions": [], "actions": [action], **changed}]}
+
+
+PROMOTIONS: dict[str, Callable[..., Any]] = {
+    "percentage_discount": percentage_promotion,
+    "fixed_amount": fixed_amount_promotion,
+    "fixed_price": fixed_price_promotion,
+    "free_shipping": free_shipping_promotion,
+    "free_gift": free_gift_promotion,
+    "buy_x_pay_y": buy_x_pay_y_promotion,
+    "external": external_promotion,
+    "flex": flex_promotion,
+}
+"""Kind -> the factory of its promotions."""
 
 
 def coupon_rule(promotion: Promotion, **values: Any) -> CouponCodesPromotionRule:
@@ -86,6 +136,27 @@ def coupon_rule(promotion: Promotion, **values: Any) -> CouponCodesPromotionRule
 def order_amount_rule(promotion: Promotion, **values: Any) -> OrderAmountPromotionRule:
     values = {"order_amount_cents": 10_000, **values}
     return _created(OrderAmountPromotionRule(promotion=promotion, **_tenant_of(promotion), **values))
+
+
+def sku_list_rule(promotion: Promotion, **values: Any) -> SkuListPromotionRule:
+    owned = _tenant_of(promotion)
+    if "sku_list" not in values:
+        values["sku_list"] = sku_list(promotion.organization, mode=promotion.mode)
+    return _created(SkuListPromotionRule(promotion=promotion, **owned, **values))
+
+
+def custom_rule(promotion: Promotion, **values: Any) -> CustomPromotionRule:
+    values = {"filters": {"currency_code_eq": "EUR"}, **values}
+    return _created(CustomPromotionRule(promotion=promotion, **_tenant_of(promotion), **values))
+
+
+RULES: dict[str, Callable[..., PromotionRule]] = {
+    "coupon_codes": coupon_rule,
+    "order_amount": order_amount_rule,
+    "sku_list": sku_list_rule,
+    "custom": custom_rule,
+}
+"""Kind -> the factory of its rules."""
 
 
 def coupon(rule: CouponCodesPromotionRule, **values: Any) -> Coupon:
@@ -230,7 +301,7 @@ def _owned(owner: Organization, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tier(values: dict[str, Any]) -> dict[str, Any]:
-    return {"name": _named("Tier"), "up_to": 10, "price_amount_cents": 900, **values}
+    return {"name": _named("Tier"), "up_to": next(_numbers), "price_amount_cents": 900, **values}
 
 
 def _priced(of: str, cents: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -247,6 +318,13 @@ def _promotion(owner: Organization, **values: Any) -> dict[str, Any]:
         "expires_at": NOW + timedelta(days=3650),
         **values,
     }
+
+
+def _of_listed(owner: Organization, values: dict[str, Any]) -> dict[str, Any]:
+    values = _promotion(owner, **values)
+    if "sku_list" not in values:
+        values["sku_list"] = sku_list(owner, mode=values["mode"])
+    return values
 
 
 def _tenant_of(row: Any) -> dict[str, Any]:

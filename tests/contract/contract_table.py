@@ -1,6 +1,7 @@
 """The public contract as this project serves it: names, types and flags, kept apart from the declarations they prove.
 
-Attribute: `name=type:flags`. Flags: c creatable, u updatable, r readable, f filterable, s sortable, ! required.
+Attribute: `name=type:flags`. Flags: c creatable, u updatable, r readable, f filterable, s sortable, ! required,
+0 empty in the world.
 Relationship: `name=kind:target:flags`, with - for one that cannot be included. Trigger: `name=type:flags`.
 """
 
@@ -82,14 +83,22 @@ PROMOTION_RELATIONSHIPS = f"""
     coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
 """
 OF_LISTED = f"{PROMOTION_RELATIONSHIPS} skus=many:skus:"
-PROMOTION_TRIGGERS = f"_disable=flag:cu _enable=flag:cu {TAGGABLE}"
+DISABLING = "_disable=flag:cu _enable=flag:cu"
+PROMOTION_TRIGGERS = f"{DISABLING} {TAGGABLE}"
 STATUSES = "active expired with_status"
-SCOPES = f"{STATUSES} sku_code_eq sku_code_matches sku_code_start sku_code_end sku_code_in"
+SKU_CODE_SCOPES = "sku_code_eq sku_code_matches sku_code_start sku_code_end sku_code_in"
+SCOPES = f"{STATUSES} {SKU_CODE_SCOPES}"
 FLEX = " ".join(
     word
     for word in PROMOTION.split()
     if word.partition("=")[0] not in ("currency_code", "total_usage_reached", "weight", "coupons_count")
 )
+PRICE_RULES = "rule_outcomes=array:r rules=object:curf resource_payload=object:r"
+PRICE_TIER = """
+    name=string:curfs! up_to=integer:curfs
+    price_amount_cents=integer:curfs! price_amount_float=float:r formatted_price_amount=string:r
+"""
+OF_PRICE = f"price=one:prices:cufs! {VERSIONED}"
 RULE_RELATIONSHIPS = f"promotion=one:promotions:cuf! {VERSIONED}"
 
 TABLE = {
@@ -199,6 +208,176 @@ TABLE = {
         sti=True,
     ),
     "custom_promotion_rules": entry(EVERYTHING, "filters=object:cur!", RULE_RELATIONSHIPS, sti=True),
+    "merchants": entry(EVERYTHING, "name=string:curfs!", f"address=one:addresses:cuf! {VERSIONED}"),
+    "markets": entry(
+        EVERYTHING,
+        """
+        number=integer:r name=string:curfs! code=string:curfs facebook_pixel_id=string:cur checkout_url=string:cur
+        external_prices_url=string:cur external_order_validation_url=string:cur private=boolean:r
+        shipping_cost_cutoff=integer:cur disabled_at=datetime:rfs shared_secret=string:r external_includes=array:cur
+        """,
+        f"""
+        merchant=one:merchants:cuf! price_list=one:price_lists:cufs! customer_group=one:customer_groups:cufs
+        default_shipping_method=one:shipping_methods:cufs default_payment_method=one:payment_methods:cufs {VERSIONED}
+        """,
+        f"{DISABLING} _regenerate_shared_secret=flag:u",
+    ),
+    "price_lists": entry(
+        EVERYTHING,
+        f"name=string:curfs! code=string:curfs currency_code=string:curfs! tax_included=boolean:curfs {PRICE_RULES}",
+        f"prices=many:prices:f {VERSIONED}",
+    ),
+    "prices": entry(
+        EVERYTHING,
+        f"""
+        currency_code=string:r sku_code=string:cur
+        amount_cents=integer:curfs! amount_float=float:r formatted_amount=string:r
+        original_amount_cents=integer:r formatted_original_amount=string:r compare_at_amount_cents=integer:curfs
+        compare_at_amount_float=float:r formatted_compare_at_amount=string:r processed_at=datetime:ur {PRICE_RULES}
+        """,
+        f"""
+        price_list=one:price_lists:cufs! sku=one:skus:cufs! price_tiers=many:price_tiers:cuf
+        price_volume_tiers=many:price_volume_tiers: price_frequency_tiers=many:price_frequency_tiers: {VERSIONED}
+        """,
+    ),
+    "price_tiers": entry("list retrieve", PRICE_TIER, OF_PRICE, sti=True),
+    "price_volume_tiers": entry(EVERYTHING, PRICE_TIER, f"{OF_PRICE} events=many:events:f", sti=True),
+    "price_frequency_tiers": entry(EVERYTHING, PRICE_TIER, f"{OF_PRICE} events=many:events:f", sti=True),
+    "skus": entry(
+        EVERYTHING,
+        """
+        code=string:curfs! name=string:curfs! description=string:curf image_url=string:curf
+        pieces_per_pack=integer:cur weight=float:cur unit_of_weight=string:cur hs_tariff_number=string:cur
+        do_not_ship=boolean:curfs do_not_track=boolean:curfs inventory=object:r
+        """,
+        f"""
+        shipping_category=one:shipping_categories:cufs! prices=many:prices:f sku_list_items=many:sku_list_items:f
+        sku_lists=many:sku_lists:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        TAGGABLE,
+    ),
+    "sku_lists": entry(
+        EVERYTHING,
+        """
+        name=string:curfs! slug=string:rfs description=string:curf image_url=string:curf
+        manual=boolean:curfs sku_code_regex=string:cur0
+        """,
+        f"""
+        customer=one:customers:cufs skus=many:skus: sku_list_items=many:sku_list_items:f
+        bundles=many:bundles: {VERSIONED}
+        """,
+        scopes=SKU_CODE_SCOPES,
+    ),
+    "sku_list_items": entry(
+        EVERYTHING,
+        "position=integer:curfs sku_code=string:cur quantity=integer:curfs",
+        f"sku_list=one:sku_lists:cfs! sku=one:skus:cfs! {VERSIONED}",
+    ),
+    "bundles": entry(
+        EVERYTHING,
+        """
+        code=string:curfs! name=string:curfs! currency_code=string:curfs description=string:curf image_url=string:curf
+        do_not_ship=boolean:rf do_not_track=boolean:rf
+        price_amount_cents=integer:curfs price_amount_float=float:r formatted_price_amount=string:r
+        compare_at_amount_cents=integer:curfs compare_at_amount_float=float:r formatted_compare_at_amount=string:r
+        skus_count=integer:r
+        """,
+        f"""
+        market=one:markets:cfs sku_list=one:sku_lists:cfs! skus=many:skus:
+        events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        f"_compute_price_amount=flag:cu _compute_compare_at_amount=flag:cu {TAGGABLE}",
+    ),
+    "customers": entry(
+        EVERYTHING,
+        """
+        email=string:curfs! status=string:rfs has_password=boolean:r total_orders_count=integer:rfs
+        shopper_reference=string:cur profile_id=string:cur tax_exemption_code=string:cur
+        anonymization_info=object:r anonymization_status=string:rfs
+        """,
+        f"""
+        customer_group=one:customer_groups:cufs customer_addresses=many:customer_addresses:f
+        sku_lists=many:sku_lists:f events=many:events:f tags=many:tags:cuf {STORED}
+        """,
+        f"_request_anonymization=flag:u _cancel_anonymization=flag:u {TAGGABLE}",
+    ),
+    "customer_groups": entry(
+        EVERYTHING,
+        "name=string:curfs! code=string:curfs",
+        f"customers=many:customers: markets=many:markets: {VERSIONED}",
+    ),
+    # Of the customer's e-mail and the customer, one is required.
+    "customer_addresses": entry(
+        EVERYTHING,
+        "name=string:r customer_email=string:cr",
+        f"customer=one:customers:cufs! address=one:addresses:cufs! events=many:events:f {VERSIONED}",
+    ),
+    "addresses": entry(
+        EVERYTHING,
+        """
+        business=boolean:curf first_name=string:curf last_name=string:curf company=string:curf full_name=string:r
+        line_1=string:curf! line_2=string:curf city=string:curfs! zip_code=string:curf state_code=string:curfs
+        country_code=string:curfs! phone=string:curf! full_address=string:r name=string:r
+        email=string:curf notes=string:curf lat=float:curf lng=float:curf is_localized=boolean:r is_geocoded=boolean:r
+        provider_name=string:r map_url=string:r static_map_url=string:r billing_info=string:curf
+        """,
+        f"events=many:events:f tags=many:tags:cuf {VERSIONED}",
+        TAGGABLE,
+    ),
+    # There are no shipments yet, and so no price for one.
+    "shipping_methods": entry(
+        EVERYTHING,
+        """
+        name=string:curfs! scheme=string:curfs currency_code=string:curfs external_prices_url=string:cur
+        price_amount_cents=integer:curfs! price_amount_float=float:r formatted_price_amount=string:r
+        free_over_amount_cents=integer:curfs free_over_amount_float=float:r formatted_free_over_amount=string:r
+        use_subtotal=boolean:cur price_amount_for_shipment_cents=integer:r0 price_amount_for_shipment_float=float:r0
+        formatted_price_amount_for_shipment=string:r0 min_weight=float:cur max_weight=float:cur
+        unit_of_weight=string:cur tax_code=string:cur disabled_at=datetime:rfs
+        circuit_state=string:rfs circuit_failure_count=integer:rfs shared_secret=string:r external_includes=array:cur
+        """,
+        f"""
+        market=one:markets:cufs shipping_zone=one:shipping_zones:cufs
+        shipping_category=one:shipping_categories:cufs stock_location=one:stock_locations:cufs
+        events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        f"{DISABLING} _reset_circuit=flag:u _regenerate_shared_secret=flag:u {TAGGABLE}",
+    ),
+    "shipping_zones": entry(
+        EVERYTHING,
+        """
+        name=string:curfs! country_code_regex=string:cur not_country_code_regex=string:cur
+        state_code_regex=string:cur not_state_code_regex=string:cur zip_code_regex=string:cur
+        not_zip_code_regex=string:cur
+        """,
+        VERSIONED,
+    ),
+    "shipping_categories": entry(EVERYTHING, "name=string:curfs! code=string:curfs", f"skus=many:skus:f {VERSIONED}"),
+    "stock_locations": entry(
+        EVERYTHING,
+        """
+        number=integer:r name=string:curfs! code=string:curfs label_format=string:curfs suppress_etd=boolean:curfs
+        """,
+        f"address=one:addresses:cufs! {VERSIONED}",
+    ),
+    "payment_methods": entry(
+        EVERYTHING,
+        """
+        name=string:curfs payment_source_type=string:curfs! currency_code=string:curfs moto=boolean:cur
+        require_capture=boolean:cur auto_place=boolean:cur auto_capture=boolean:cur
+        price_amount_cents=integer:curfs! price_amount_float=float:r formatted_price_amount=string:r
+        auto_capture_max_amount_cents=integer:cur auto_capture_max_amount_float=float:r
+        formatted_auto_capture_max_amount=string:r disabled_at=datetime:rfs
+        """,
+        f"market=one:markets:cufs payment_gateway=one:manual_gateways:cuf! {VERSIONED}",
+        DISABLING,
+    ),
+    "manual_gateways": entry(
+        EVERYTHING,
+        "name=string:curfs! force_payments=boolean:cur disabled_at=datetime:rfs",
+        f"payment_methods=many:payment_methods:f {VERSIONED}",
+        DISABLING,
+    ),
     "tags": entry(EVERYTHING, "name=string:curfs!", STORED),
     "events": entry("list retrieve update", "name=string:rfs", STORED, "_trigger=flag:u"),
     # Clients also filter versions by event, and event_stores like versions; the contract's flags leave it out.
@@ -256,6 +435,60 @@ LATER = {
     "promotions": _OF_PROMOTIONS,
     "percentage_discount_promotions": _OF_PROMOTIONS,
     "fixed_amount_promotions": _OF_PROMOTIONS,
+    "markets": {
+        "inventory_model": "inventory_models",
+        "subscription_model": "subscription_models",
+        "discount_engine": "discount_engines",
+        "tax_calculator": "tax_calculators",
+        "geocoder": "geocoders",
+        "stores": "stores",
+        "base_price_list": "price_list_schedulers",
+        "price_list_schedulers": "price_list_schedulers",
+        "order_validation_rules": "order_validation_rules",
+        "attachments": "attachments",
+    },
+    "price_lists": {"price_list_schedulers": "price_list_schedulers", "attachments": "attachments"},
+    **{
+        name: {"attachments": "attachments"}
+        for name in (
+            *("merchants", "prices", "price_tiers", "price_volume_tiers", "price_frequency_tiers", "bundles"),
+            *("customer_groups", "shipping_zones", "shipping_categories"),
+        )
+    },
+    "skus": {
+        "stock_items": "stock_items",
+        "stock_reservations": "stock_reservations",
+        "delivery_lead_times": "delivery_lead_times",
+        "sku_options": "sku_options",
+        "attachments": "attachments",
+        "links": "links",
+    },
+    "sku_lists": {"attachments": "attachments", "links": "links"},
+    "customers": {
+        "customer_payment_sources": "customer_payment_sources",
+        "customer_subscriptions": "customer_subscriptions",
+        "orders": "orders",
+        "order_subscriptions": "order_subscriptions",
+        "returns": "returns",
+        "attachments": "attachments",
+    },
+    "addresses": {"geocoder": "geocoders"},
+    "shipping_methods": {
+        "delivery_lead_time_for_shipment": "delivery_lead_times",
+        "shipping_method_tiers": "shipping_method_tiers",
+        "shipping_weight_tiers": "shipping_weight_tiers",
+        "attachments": "attachments",
+        "notifications": "notifications",
+    },
+    "stock_locations": {
+        "inventory_stock_locations": "inventory_stock_locations",
+        "inventory_return_locations": "inventory_return_locations",
+        "stock_items": "stock_items",
+        "stock_transfers": "stock_transfers",
+        "stores": "stores",
+        "attachments": "attachments",
+    },
+    "payment_methods": {"store": "stores", "attachments": "attachments"},
     "events": {"webhooks": "webhooks", "last_event_callbacks": "event_callbacks"},
 }
 """Relationships of the contract that wait for their target's type, by type."""

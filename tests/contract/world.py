@@ -1,15 +1,19 @@
 """A small world in which every relationship of every type leads somewhere and no attribute is empty."""
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from commerce import ids
+from commerce import changes, ids
 from commerce.api import registry
-from commerce.models import Application, Event, Organization, Version
+from commerce.models import Application, Event, Organization, ShippingZone, Version
 from commerce.resources.activity import event_store_id
+from tags.models import Tag
 from tags.tagging import ADD, change_tags
 from tests import factories
 from tests.factories import BY, NOW
+
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     of_coupon = {"resource_type": "coupons", "resource_id": coupon.pk}
     return World(
         {
+            **_catalog(owner, mode, number, tag),
             "tags": tag,
             "promotions": percentage,
             "percentage_discount_promotions": percentage,
@@ -65,3 +70,121 @@ def world(owner: Organization, application: Application, mode: str = "test", num
             "applications": application,
         }
     )
+
+
+def _catalog(owner: Organization, mode: str, number: int, tag: Tag) -> dict[str, Any]:
+    common = {"reference": f"ref-{number}", "reference_origin": f"erp-{number}", "metadata": {"number": number}}
+    own = {"mode": mode, **common}
+    named = {"code": f"{mode}-{next(_numbers)}", **own}
+    told = {"description": "Told", "image_url": "https://example.com/a.png"}
+    rules = {"rules": {"number": number}, "resource_payload": {"number": number}}
+    secret = {"external_prices_url": "https://example.com/prices", "disabled_at": NOW}
+    address = factories.address(
+        owner,
+        **own,
+        company="Acme",
+        line_2="B",
+        state_code="MO",
+        email="ada@example.com",
+        notes="Ring twice",
+        lat=44.5 + number,
+        lng=10.25 + number,
+        provider_name="bing",
+        map_url="https://example.com/map",
+        static_map_url="https://example.com/static",
+        billing_info="IT123",
+    )
+    merchant = factories.merchant(owner, address=address, **own)
+    prices = factories.price_list(owner, **named, **rules)
+    group = factories.customer_group(owner, **named)
+    market = factories.market(
+        owner,
+        merchant=merchant,
+        price_list=prices,
+        customer_group=group,
+        facebook_pixel_id="pixel",
+        checkout_url="https://example.com/checkout",
+        external_order_validation_url="https://example.com/orders",
+        shipping_cost_cutoff=number,
+        **secret,
+        **named,
+    )
+    category = factories.shipping_category(owner, **named)
+    patterns = dict.fromkeys(ShippingZone.PATTERNS, "^A")
+    zone = factories.shipping_zone(owner, **own, **patterns)
+    location = factories.stock_location(owner, address=address, **named)
+    shipping = factories.shipping_method(
+        owner,
+        market=market,
+        shipping_zone=zone,
+        shipping_category=category,
+        stock_location=location,
+        free_over_amount_cents=5000,
+        min_weight=1,
+        max_weight=20.5,
+        unit_of_weight="gr",
+        tax_code="FR",
+        **secret,
+        **own,
+    )
+    gateway = factories.manual_gateway(owner, disabled_at=NOW, **own)
+    payment = factories.payment_method(
+        owner,
+        market=market,
+        payment_gateway=gateway,
+        auto_capture_max_amount_cents=9000,
+        disabled_at=NOW,
+        **own,
+    )
+    market.default_shipping_method, market.default_payment_method = shipping, payment
+    changes.save(market, BY)
+    customer = factories.customer(
+        owner,
+        customer_group=group,
+        tax_exemption_code="EX",
+        anonymization_requested_at=NOW,
+        total_orders_count=number,
+        **own,
+    )
+    listed = factories.customer_address(customer, address=address, **common)
+    sku = factories.sku(
+        owner,
+        shipping_category=category,
+        pieces_per_pack=6,
+        weight=12.5,
+        unit_of_weight="gr",
+        hs_tariff_number="12",
+        **told,
+        **named,
+    )
+    price = factories.price(sku, prices, compare_at_amount_cents=1200, processed_at=NOW, **common, **rules)
+    volume = factories.price_volume_tier(price, **common)
+    frequency = factories.price_frequency_tier(price, **common)
+    sku_list = factories.sku_list(owner, customer=customer, **told, **own)
+    item = factories.sku_list_item(sku_list, sku, **common)
+    bundle = factories.bundle(sku_list, market=market, compare_at_amount_cents=6000, **told, **common)
+    for tagged in (sku, bundle, customer, address, shipping):
+        change_tags(tagged, [tag], ADD, BY)
+    return {
+        "addresses": address,
+        "merchants": merchant,
+        "price_lists": prices,
+        "markets": market,
+        "customer_groups": group,
+        "customers": customer,
+        "customer_addresses": listed,
+        "shipping_categories": category,
+        "shipping_zones": zone,
+        "stock_locations": location,
+        "shipping_methods": shipping,
+        "manual_gateways": gateway,
+        "payment_methods": payment,
+        "skus": sku,
+        "prices": price,
+        "price_tiers": volume,
+        "price_volume_tiers": volume,
+        "price_frequency_tiers": frequency,
+        "sku_lists": sku_list,
+        "sku_list_items": item,
+        "bundles": bundle,
+    }
