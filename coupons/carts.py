@@ -204,7 +204,7 @@ class CartReader:
         amount: int | None = line.get("unit_amount_cents")
         if amount is None:
             amount = price.amount_cents if price else bundle.price_amount_cents if bundle else None
-        if amount is None:
+        if amount is None and not self.problems:
             pointer = f"{ATTRIBUTES}/line_items/{place}/unit_amount_cents"
             self._refuse(pointer, "unit_amount_cents", "can't be blank where no price is found", "blank")
         return amount or 0

@@ -124,7 +124,7 @@ class EvaluationView(ApiView):
         self.check_type(document)
         self.check_guesses()
         precise = not self.caller.is_sales_channel
-        cart = CartReader(document, self.tenant, getattr(self.caller, 'market_ids', None)).read()
+        cart = CartReader(document, self.tenant, getattr(self.caller, "market_ids", None)).read()
         evaluation = pricing.evaluate(cart, self.organization, self.by, explain=precise)
         self.count_guesses(evaluation)
         data = {
@@ -137,12 +137,13 @@ class EvaluationView(ApiView):
 
     @property
     def guesser(self) -> str:
-        return f"{self.caller.number} {self.request.META.get('REMOTE_ADDR')}"
+        return f"{self.caller.number}:{self.request.META.get('REMOTE_ADDR')}"
 
     def check_guesses(self) -> None:
-        if rate_limits.left("codes", self.guesser, self.tenant.mode, self.now).retry_after:
-            self.allowance = rate_limits.left("codes", self.guesser, self.tenant.mode, self.now)
-            self.check_allowance()
+        guesses = rate_limits.left("codes", self.guesser, self.tenant.mode, self.now)
+        if guesses.retry_after:
+            self.allowance = guesses
+        self.check_allowance()
 
     def count_guesses(self, evaluation: Evaluation) -> None:
         """Codes that do not work, whatever the reason, for that is what a guess is to a sales channel."""
