@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from urllib.request import urlopen
 
 from django.db import connection
@@ -64,14 +65,19 @@ class Endpoint:
         return environ
 
 
-def cpu(endpoints: Sequence[Endpoint]) -> list[float]:
-    """CPU seconds of one request of each: the round least disturbed by whatever else runs, of rounds taken in turns."""
+class Measured(Protocol):
+    def exchange(self) -> object:
+        """Does once what is measured."""
+
+
+def cpu(endpoints: Sequence[Measured]) -> list[float]:
+    """CPU seconds of one exchange of each: the round least disturbed by whatever else runs, of rounds in turns."""
     counts = [max(5, int(SECONDS_A_ROUND / _seconds(endpoint, 5))) for endpoint in endpoints]
     rounds = [[_seconds(*pair) for pair in zip(endpoints, counts, strict=True)] for _ in range(ROUNDS)]
     return [min(taken) for taken in zip(*rounds, strict=True)]
 
 
-def _seconds(endpoint: Endpoint, count: int) -> float:
+def _seconds(endpoint: Measured, count: int) -> float:
     started = time.process_time()
     for _ in range(count):
         endpoint.exchange()

@@ -5,7 +5,7 @@ import os
 from config.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.bench.urls"
-RATE_LIMITS = {"oauth": "30/60", "read": "10000000/10 10000000/60", "write": "10000000/10 10000000/60"}
+RATE_LIMITS |= {"read": "10000000/10 10000000/60", "write": "10000000/10 10000000/60"}  # noqa: F405
 """The default's two windows, wide enough not to end a measurement."""
 
 LOGGING["handlers"]["stderr"]["stream"] = open(os.devnull, "w")  # noqa: F405, SIM115

@@ -26,6 +26,8 @@ from tests.bench import floors
 EXPIRES_AT = "2030-01-01T00:00:00Z"
 SAMPLE = 1000
 """Coupons that requests ask for; these have a recipient and two tags each."""
+FEW = 10
+"""Coupons of another promotion, of the same kind."""
 
 
 class Load(NamedTuple):
@@ -41,6 +43,7 @@ class Shop:
     token: str
     rule: CouponCodesPromotionRule
     sample: list[Coupon]
+    few: list[Coupon]
     load: Load
 
 
@@ -53,10 +56,12 @@ def open_shop(coupons: int, folder: Path) -> Shop:
     rule = factories.coupon_rule(factories.percentage_promotion(owner))
     load = _load(rule, coupons, folder)
     sample = list(Coupon.objects.order_by("pk")[:SAMPLE])
-    _dress(sample, rule)
+    few_rule = factories.coupon_rule(factories.percentage_promotion(owner))
+    few = [factories.coupon(few_rule, code=f"FEW-CODES-{number}") for number in range(FEW)]
+    _dress([*sample, *few], rule)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    return Shop(token, rule, sample, load)
+    return Shop(token, rule, sample, few, load)
 
 
 def _load(rule: CouponCodesPromotionRule, coupons: int, folder: Path) -> Load:

@@ -1,7 +1,7 @@
 """The rows of the table, each beside its floor and its targets."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle
 from pathlib import Path
@@ -10,6 +10,8 @@ from typing import NamedTuple
 import orjson
 
 from coupons.codes import Pattern
+from coupons.models import Coupon
+from tests.bench.evaluating import evaluators
 from tests.bench.measuring import Endpoint, cpu, requests_a_second, server, statements
 from tests.bench.shop import Load, Shop, open_shop
 
@@ -25,6 +27,7 @@ class Target(NamedTuple):
 
 ROW, CONSTANT = Target(0.60, 0.75), Target(0.25, 0.40)
 BY_CODE, LIST, CREATE = Target(7, 10), Target(15, 26), Target(4, 8)
+EVALUATE, MANY_CODES = Target(40, 100), Target(0.90, 1.0)
 IMPORT = Target(0.85, 1.0)
 
 
@@ -72,6 +75,10 @@ def cpu_lines(shop: Shop) -> Iterator[Line]:
     yield _cpu_line("GET 25 coupons, three includes: stock view set", stock, listed, LIST)
     stock, created = cpu([_stock_create(shop), _create(shop)])
     yield _cpu_line("POST one coupon: stock view set, row only", stock, created, CREATE)
+    straightforward, engine = cpu(evaluators())
+    yield _cpu_line("Evaluate 20 lines, 1,000 promotions: straightforward", straightforward, engine, EVALUATE)
+    few, many = cpu([_evaluation(shop, shop.few), _evaluation(shop, shop.sample)])
+    yield _cpu_line(f"POST an evaluation with a code: one of {len(shop.few)} codes", few, many, MANY_CODES)
 
 
 def _cpu_line(name: str, floor: float, ours: float, target: Target) -> Line:
@@ -120,6 +127,21 @@ def _create(shop: Shop) -> Endpoint:
 def _stock_create(shop: Shop) -> Endpoint:
     rule = {"type": "CouponCodesPromotionRule", "id": str(shop.rule.pk)}
     return Endpoint((("/stock/coupons", _document(code, rule, "Coupon")) for code in Pattern().draw()), method="POST")
+
+
+def _evaluation(shop: Shop, coupons: Sequence[Coupon]) -> Endpoint:
+    return Endpoint((("/api/evaluations", _cart(coupon)) for coupon in cycle(coupons)), shop.token, "POST")
+
+
+def _cart(coupon: Coupon) -> bytes:
+    lines = [{"code": f"SKU{place}", "quantity": 2, "unit_amount_cents": 1000 + place} for place in range(20)]
+    attributes = {
+        "currency_code": "EUR",
+        "customer_email": coupon.coupon_recipient.email,
+        "coupon_code": coupon.code,
+        "line_items": lines,
+    }
+    return orjson.dumps({"data": {"type": "evaluations", "attributes": attributes}})
 
 
 def _document(code: str, rule: dict[str, str], type_name: str = "coupons") -> bytes:
