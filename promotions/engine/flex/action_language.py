@@ -1,6 +1,7 @@
 """Reading actions: the keys that each type takes, and what must be true of them together."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from promotions.engine.flex.actions import (
@@ -39,6 +40,9 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "free_gift": ("identifiers", "quantity"),
 }
 """Type of action -> its keys, besides `type`."""
+
+BY_LINE = ("buy_x_pay_y", "every_x_discount_y")
+"""What takes from an order line by line."""
 
 
 class ActionReader(ConditionReader):
@@ -154,6 +158,8 @@ class ActionReader(ConditionReader):
     def _selection(self, found: Mapping[str, Any], path: str) -> Any:
         text, resource, attribute = found["selector"]
         selector = SELECTORS[resource]
+        if found["type"] in BY_LINE and selector.takes == "order":
+            selector = replace(selector, takes="units")
         errors = len(self.errors)
         self._together(found, path, selector, attribute)
         limit, bundle = found.get("limit"), found.get("bundle")

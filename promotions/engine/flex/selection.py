@@ -92,6 +92,7 @@ class Selection:
         return sorted(self._cut(document, found, groups), key=lambda target: target.place)
 
     def _is_meant(self, document: Document, place: int, groups: Groups) -> bool:
+        place = 0 if self.selector.collection == ORDER else place
         if self.named and self.named[1] not in map(str, document.values(self.named[0], place)):
             return False
         return not self.groups or any(groups.has(one, self.selector.collection, place) for one in self.groups)
