@@ -166,11 +166,13 @@ def _sku_list_refusal(rule: SkuList, cart: Cart) -> Refusal | None:
 def _filter_matches(attribute: str, matcher: str, wanted: Any, cart: Cart) -> bool:
     order = cart.order
     facts = {
+        "status": [order.status],
         "market_id": [order.market_id],
         "currency_code": [order.currency_code],
         "customer_status": [order.customer.status],
         "customer_email": [order.customer.email],
         "customer_tags_id": list(order.customer.tags),
+        "line_items_sku_code": [line.code for line in order.lines if line.item_type == "skus"],
         "line_items_sku_tags_id": [tag for line in order.lines for tag in line.tags],
         "tags_id": list(order.tags),
         "subtotal_amount_cents": [cart.subtotal],

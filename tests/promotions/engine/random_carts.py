@@ -147,6 +147,7 @@ filters = (
     )
     | st.just(Filter("customer_status", "eq", "repeat"))
     | st.just(Filter("customer_status", "not_in", ("repeat",)))
+    | st.builds(Filter, st.just("line_items_sku_code"), st.sampled_from(["in", "not_in"]), st.just(("A", "C")))
     | st.builds(Filter, st.just("customer_email"), st.just("end_any"), st.just(("@example.com", "@example.net")))
 )
 rules: st.SearchStrategy[Rule] = (
