@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Case, Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
 from rest_framework.fields import CharField
 
@@ -122,6 +122,11 @@ _ITEMS = SkuListItem.objects.filter(sku_list=OuterRef("sku_list"))
 _COUNT = _ITEMS.order_by().values("sku_list").annotate(number=Count("pk")).values("number")
 
 
+def for_none(**values: Any) -> Case:
+    """Whether no item is such. A bare `NOT EXISTS` would swallow what it is compared with."""
+    return Case(When(Exists(_ITEMS.filter(**values)), then=Value(False)), default=Value(True))
+
+
 def compute_price(bundle: Bundle, value: Any, by: changes.By) -> None:
     bundle.price_amount_cents = bundles.sum_of_prices(bundle)
 
@@ -152,8 +157,8 @@ class Bundles(Resource):
     )
     create_only = ("market", "sku_list")
     annotations = {
-        "do_not_ship": ~Exists(_ITEMS.filter(sku__do_not_ship=False)),
-        "do_not_track": ~Exists(_ITEMS.filter(sku__do_not_track=False)),
+        "do_not_ship": for_none(sku__do_not_ship=False),
+        "do_not_track": for_none(sku__do_not_track=False),
         "skus_count": Coalesce(Subquery(_COUNT, output_field=IntegerField()), 0),
     }
     columns = {
