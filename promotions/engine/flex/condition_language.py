@@ -1,7 +1,7 @@
 """Reading conditions: fields of the catalogue, matchers that fit them, values that fit both."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from promotions.engine.flex.catalogue import ANY, BOOLEAN, DATETIME, INTEGER, NUMBERS, STRING, Path, path_of
 from promotions.engine.flex.match import Aggregation, Condition, Conditions
@@ -27,6 +27,15 @@ CompilePattern = Callable[[str], Callable[[str], bool]]
 
 MAX_DEPTH = 10
 """How deep conditions nest."""
+
+
+class Wanted(NamedTuple):
+    """What a condition asks of its value: to fit a matcher, the type it compares as and the collection of its field."""
+
+    name: str
+    matcher: Matcher
+    kind: str
+    collection: str
 
 
 class ConditionReader(Reader):
@@ -133,7 +142,11 @@ class ConditionReader(Reader):
         """The type as which the field is compared and the value it is compared with."""
         matcher = MATCHERS[found["matcher"]]
         if matcher.shape == NOTHING:
-            return self.wrong(f"{path}.value", "goes with no such matcher") if "value" in found else (field.type, None)
+            return (
+                self.wrong(f"{path}.value", "is nothing that this matcher takes")
+                if "value" in found
+                else (field.type, None)
+            )
         if "value" not in found:
             return self.wrong(f"{path}.value", "is required")
         raw, path_of_value = found["value"], f"{path}.value"
@@ -161,9 +174,10 @@ class ConditionReader(Reader):
             kind = dynamic(text, field.collection, ANY).type or ANY
         except Unreadable:
             return matcher.types[0]
-        return kind if kind != ANY or BOOLEAN in matcher.types else matcher.types[0]
+        takes_anything = {STRING, *NUMBERS} <= set(matcher.types)
+        return kind if kind != ANY or takes_anything else matcher.types[0]
 
-    def _shaped(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _shaped(self, raw: Any, path: str, wanted: Wanted) -> Any:
         shapes: Mapping[str, Callable[[Any, str, Wanted], Any]] = {
             ONE: self._one,
             PAIR: self._pair,
@@ -173,7 +187,7 @@ class ConditionReader(Reader):
         }
         return shapes[wanted.matcher.shape](raw, path, wanted)
 
-    def _one(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _one(self, raw: Any, path: str, wanted: Wanted) -> Any:
         if is_dynamic(raw):
             found = self._dynamic(raw, path, wanted)
             if isinstance(found, DateRange):
@@ -186,7 +200,7 @@ class ConditionReader(Reader):
             return self.wrong(path, "must be more than 0")
         return Written(value)
 
-    def _dynamic(self, text: str, path: str, wanted: "Wanted") -> Any:
+    def _dynamic(self, text: str, path: str, wanted: Wanted) -> Any:
         try:
             found = dynamic(text, wanted.collection, wanted.kind)
         except Unreadable as why:
@@ -196,7 +210,7 @@ class ConditionReader(Reader):
         self.paths.update(_paths_in(found))
         return found
 
-    def _pair(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _pair(self, raw: Any, path: str, wanted: Wanted) -> Any:
         if is_dynamic(raw):
             found = self._dynamic(raw, path, wanted)
             if found is INVALID or (isinstance(found, DateRange) and wanted.name == "gteq_lteq"):
@@ -211,11 +225,11 @@ class ConditionReader(Reader):
             return self.wrong(path, "must not end before it starts")
         return Several(tuple(ends))
 
-    def _many(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _many(self, raw: Any, path: str, wanted: Wanted) -> Any:
         found = self.each(lambda one, at: self._one(one, at, wanted), at_least=1)(raw, path)
         return INVALID if found is INVALID else Several(found)
 
-    def _pattern(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _pattern(self, raw: Any, path: str, wanted: Wanted) -> Any:
         if not isinstance(raw, str):
             return self.wrong(path, "must be a regular expression")
         if len(raw) > self.max_regex:
@@ -225,7 +239,7 @@ class ConditionReader(Reader):
         except ValueError:
             return self.wrong(path, "is no regular expression that can be used")
 
-    def _sets(self, raw: Any, path: str, wanted: "Wanted") -> Any:
+    def _sets(self, raw: Any, path: str, wanted: Wanted) -> Any:
         ones = self.each(self._set_member, at_least=1)
         found = self.record(raw, path, dict.fromkeys(ARRAY_TESTS, ones), ())
         if found == {}:
@@ -234,15 +248,6 @@ class ConditionReader(Reader):
 
     def _set_member(self, raw: Any, path: str) -> Any:
         return raw if isinstance(raw, str) or is_integer(raw) else self.wrong(path, "must be a string or an integer")
-
-
-class Wanted:
-    """What a condition asks of its value."""
-
-    __slots__ = ("collection", "kind", "matcher", "name")
-
-    def __init__(self, name: str, matcher: Matcher, kind: str, collection: str) -> None:
-        self.name, self.matcher, self.kind, self.collection = name, matcher, kind, collection
 
 
 EXPECTED: Mapping[str, str] = {

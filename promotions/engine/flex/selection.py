@@ -67,6 +67,10 @@ def _first(units: int, targets: Iterable[Target]) -> Iterator[Target]:
         units -= quantity
 
 
+def _texts(values: Iterable[object]) -> list[str]:
+    return [str(value) for value in values if value is not None]
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """`named` is the attribute of the selector and the identifier it must have; no `groups` are all targets."""
@@ -93,7 +97,7 @@ class Selection:
 
     def _is_meant(self, document: Document, place: int, groups: Groups) -> bool:
         place = 0 if self.selector.collection == ORDER else place
-        if self.named and self.named[1] not in map(str, document.values(self.named[0], place)):
+        if self.named and self.named[1] not in _texts(document.values(self.named[0], place)):
             return False
         return not self.groups or any(groups.has(one, self.selector.collection, place) for one in self.groups)
 

@@ -1,5 +1,7 @@
 """What actions take off, to the cent."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from promotions.engine.cart import Cart
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Discount, Order, Share
-from tests.promotions.engine.flexing import NOW, acting, applied, order, program, shares
+from tests.promotions.engine.flexing import NOW, acting, applied, order, program, program_of, shares
 
 LINES = "order.line_items"
 
@@ -578,3 +580,17 @@ def test_orders_of_no_lines_take_nothing() -> None:
     empty = Order(currency_code="EUR")
     assert shares(acting(of("percentage", 0.5, "order")), empty) == "no_effect"
     assert shares(program(), empty) == "flex_rules_not_matched"
+
+
+def test_the_example_of_the_readme_takes_off_what_its_table_says() -> None:
+    text = (Path(__file__).parents[3] / "promotions/engine/flex/README.md").read_text()
+    rules = program_of(json.loads(text.split("```json")[1].split("```")[0]))
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in text.splitlines() if row.startswith("| T-shirt")]
+    assert len(rows) == 3
+    for _, quantity, amount, _, shipping, expected in rows:
+        red = {"sku": {"tags": [{"name": "red"}]}}
+        bought = order(("T-shirt", int(quantity), int(amount), red), ("hat", 1, 500), shipments=(int(shipping),))
+        found = shares(rules, bought)
+        named = found if isinstance(found, str) else {key.removesuffix(" 1"): cents for key, cents in found.items()}
+        told = "nothing" if isinstance(named, str) else ", ".join(f"{key} {cents}" for key, cents in named.items())
+        assert told.replace("shipment", "shipping") == expected
