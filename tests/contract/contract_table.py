@@ -291,7 +291,8 @@ TABLE = {
     "customers": entry(
         EVERYTHING,
         """
-        email=string:curfs! status=string:rfs has_password=boolean:r total_orders_count=integer:rfs
+        email=string:curfs! password=string:cu
+        status=string:rfs has_password=boolean:r total_orders_count=integer:rfs
         shopper_reference=string:cur profile_id=string:cur tax_exemption_code=string:cur
         anonymization_info=object:r anonymization_status=string:rfs
         """,
