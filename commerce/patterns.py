@@ -11,6 +11,8 @@ from commerce.models.organizations import Organization
 from commerce.models.owned import Owned
 from commerce.models.records import check_each, too_long
 
+Error = re2.error
+
 MAX_MEMORY = 1 << 20
 """Bytes a compiled pattern may take, and as many again while it matches; RE2 refuses what needs more."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from sys import maxsize
 from typing import Any, cast
 from uuid import uuid4
 
@@ -27,7 +28,7 @@ def checked(rules: object, organization: Organization) -> Any:
 
 
 def program(rules: object, organization: Organization) -> flex.Program:
-    """The rules as a benefit. Raises flex.BadRules."""
+    """The rules as a benefit, within the limits of the organization. Raises flex.BadRules."""
     return flex.compiled(
         rules,
         max_rules=organization.setting("promotions_max_rules_size"),
@@ -37,6 +38,15 @@ def program(rules: object, organization: Organization) -> flex.Program:
     )
 
 
+def stored_program(rules: object) -> flex.Program:
+    """Rules that were checked when they were saved, whatever the organization's limits are now."""
+    return flex.compiled(rules, max_rules=maxsize, max_conditions=maxsize, max_regex=maxsize, compile_pattern=_matcher)
+
+
 def _matcher(pattern: str) -> Callable[[str], bool]:
     """Raises ValueError for what is no pattern."""
+    try:
+        patterns.compiled(pattern)
+    except patterns.Error as error:
+        raise ValueError(pattern) from error
     return partial(patterns.matches, pattern)

@@ -51,7 +51,7 @@ BENEFITS: Mapping[str, Callable[[Promotion], Benefit]] = {
     BuyXPayYPromotion.KIND: lambda row: benefits.BuyXPayY(row.x, row.y, row.cheapest_free),
     FreeShippingPromotion.KIND: lambda row: benefits.FreeShipping(),
     ExternalPromotion.KIND: lambda row: benefits.External(),
-    FlexPromotion.KIND: lambda row: flex_rules.program(row.rules, row.organization),
+    FlexPromotion.KIND: lambda row: flex_rules.stored_program(row.rules),
 }
 
 RULES: Mapping[str, Callable[[PromotionRule, Mapping[int, int]], Rule]] = {
@@ -121,7 +121,7 @@ class Definitions:
         return set(used_up.values_list("pk", flat=True))
 
     def _values(self, rows: Any) -> list[EnginePromotion]:
-        promotions = list(rows.select_related("organization", "sku_list"))
+        promotions = list(rows.select_related("sku_list"))
         rules = PromotionRule.objects.filter(promotion_id__in=[row.pk for row in promotions]).select_related("sku_list")
         rules_of: dict[int, list[PromotionRule]] = {}
         for rule in rules.order_by("kind"):

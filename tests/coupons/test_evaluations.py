@@ -417,3 +417,11 @@ def test_flex_and_external_promotions_read_what_the_order_holds(api: Api, acme: 
     factories.flex_promotion(acme, rules={"rules": [ITALIAN]})
     assert evaluate(api, cart(market_code="IT"))["discount_amount_cents"] == -1000
     assert evaluate(api, cart())["discount_amount_cents"] == 0
+
+
+def test_rules_that_were_saved_hold_under_limits_that_were_lowered(api: Api, acme: Organization):
+    factories.market(acme, code="IT", price_list=factories.price_list(acme, currency_code="EUR"))
+    factories.flex_promotion(acme, rules={"rules": [ITALIAN]})
+    acme.settings = {"promotions_max_rules_size": 0, "promotions_max_conditions_size": 0}
+    acme.save()
+    assert evaluate(api, cart(market_code="IT"))["discount_amount_cents"] == -1000

@@ -37,6 +37,13 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield shop(bare)
 
 
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A server that may call services on this machine."""
+    with running(tmp_path_factory.mktemp("calling"), OUTGOING_ALLOWED_HOSTS="127.0.0.1") as bare:
+        yield shop(bare)
+
+
 @pytest.mark.parametrize("script", ["documents", "lists", "tags", "promotions", "values", "errors", "history"])
 def test_the_sdk_gets_what_it_expects(script: str, sdk: str, server: Shop) -> None:
     run(script, sdk, server)
@@ -45,6 +52,16 @@ def test_the_sdk_gets_what_it_expects(script: str, sdk: str, server: Shop) -> No
 def test_tokens_of_js_auth_open_the_api_until_they_end(sdk: str, server: Shop) -> None:
     expired = server.manage("shell", "-v", "0", "-c", EXPIRED_TOKEN.format(client_id=server.integration.client_id))
     run("tokens", sdk, server, EXPIRED_TOKEN=expired.strip())
+
+
+def test_a_cart_is_evaluated_with_a_promotion_of_every_type(sdk: str, calling: Shop) -> None:
+    organization = f"shop-{sdk}"
+    calling.manage("create_organization", organization, "--name", "Shop")
+    integration, sales_channel = (
+        calling.application(kind, kind, organization) for kind in ("integration", "sales_channel")
+    )
+    shop = replace(calling, organization=organization, integration=integration, sales_channel=sales_channel)
+    run("evaluation", sdk, shop)
 
 
 def test_the_sdk_reads_how_many_requests_are_left(sdk: str, limited: Shop) -> None:

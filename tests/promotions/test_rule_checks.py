@@ -51,6 +51,12 @@ def test_what_is_wrong_is_named_by_its_place(api: Api):
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/rules/1/conditions/0/field"})
 
 
+def test_a_pattern_that_is_none_is_refused(api: Api):
+    pattern = {**ITALIAN, "conditions": [{"field": "order.market.code", "matcher": "matches", "value": "(?=I)"}]}
+    answer = check(api, [pattern], order("IT"))
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/rules/0/conditions/0/value"})
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
