@@ -358,6 +358,14 @@ class OwnedAdmin(Admin):
         """What is about to be deleted."""
         return str(row)
 
+    def fire(self, trigger: str, request: HttpRequest, queryset: QuerySet) -> int:
+        """A trigger of the resource, as its clients fire it, on the chosen rows; how many they were."""
+        rows, who = chosen(queryset), by(request)
+        for row in rows:
+            self.resource.all_triggers[trigger].act(row, True, who)
+            self.resource.update(row, who)
+        return len(rows)
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = super(Admin, self).get_object(request, unquote(object_id))
         if row is None:
@@ -376,6 +384,18 @@ class OwnedAdmin(Admin):
             "opts": self.opts,
         }
         return TemplateResponse(request, self.object_history_template, context)
+
+
+class DisablingAdmin(OwnedAdmin):
+    actions: Any = ("disable", "enable")
+
+    @admin.action(description="Disable", permissions=["change"])
+    def disable(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self.message_user(request, f"{self.fire('_disable', request, queryset)} disabled.", messages.SUCCESS)
+
+    @admin.action(description="Enable", permissions=["change"])
+    def enable(self, request: HttpRequest, queryset: QuerySet) -> None:
+        self.message_user(request, f"{self.fire('_enable', request, queryset)} enabled.", messages.SUCCESS)
 
 
 class ReadOnlyAdmin(OwnedAdmin):

@@ -1,13 +1,13 @@
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from commerce import clock
-from commerce.admin import OwnedAdmin, ReadOnlyAdmin, TenantFilter, by, chosen, link, list_of, missing, page_of
+from commerce.admin import DisablingAdmin, OwnedAdmin, ReadOnlyAdmin, TenantFilter, link, list_of, missing, page_of
 from promotions.engine import lifecycle
 from promotions.models import (
     PROMOTION_KINDS,
@@ -88,30 +88,13 @@ class PromotionsAdmin(AnyPromotionAdmin, ReadOnlyAdmin):
         return redirect(page_of(PROMOTION_KINDS[row.kind](pk=row.pk)))
 
 
-class PromotionAdmin(AnyPromotionAdmin):
+class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
     """One type of promotion. Its page leads to its rules."""
 
     panels: ClassVar[Any] = ("status", "uses", rules_of)
-    actions: Any = ("disable", "enable")
 
     def farewell(self, row: Promotion) -> str:
         return f"{row} with its rules and {row.coupons_count:,} coupons"
-
-    @admin.action(description="Disable", permissions=["change"])
-    def disable(self, request: HttpRequest, queryset: Any) -> None:
-        self._fire("_disable", request, queryset)
-
-    @admin.action(description="Enable", permissions=["change"])
-    def enable(self, request: HttpRequest, queryset: Any) -> None:
-        self._fire("_enable", request, queryset)
-
-    def _fire(self, trigger: str, request: HttpRequest, queryset: Any) -> None:
-        """The resource's own trigger, as its clients fire it."""
-        rows, who = chosen(queryset), by(request)
-        for row in rows:
-            self.resource.all_triggers[trigger].act(row, True, who)
-            self.resource.update(row, who)
-        self.message_user(request, f"{len(rows)} {trigger.removeprefix('_')}d.", messages.SUCCESS)
 
 
 WHEN = ("starts_at", "expires_at", "total_usage_limit", "exclusive", "priority")
