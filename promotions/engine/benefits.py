@@ -149,13 +149,17 @@ def _by_item(targets: Sequence[LinePart]) -> list[Sequence[LinePart]]:
 
 
 def give_cheapest(pool: Sequence[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
-    """Makes the cheapest units of several lines free; the cents that came off each line."""
+    """Makes the cheapest units of several lines free, unless they cost nothing; the cents that came off each line."""
     units = list(units_of(pool))
     quantity_of = [0] * len(units)
+    cents = 0
     for price, place in sorted((price, place) for place, (_, run) in enumerate(units) for price in prices(run)):
         quantity = min(wanted, prices(units[place][1])[price])
         quantity_of[place] += quantity
         wanted -= quantity
+        cents += quantity * price
+    if not cents:
+        return []
     return [
         (target, target.give(run, quantity))
         for (target, run), quantity in zip(units, quantity_of, strict=True)

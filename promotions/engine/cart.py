@@ -107,11 +107,11 @@ class LinePart(Part):
         return first
 
     def give(self, run: Run, quantity: int) -> int:
-        """Makes `quantity` units of a run free; the cents that were left of them. What costs nothing is not given."""
+        """Makes `quantity` units of a run free; the cents that were left of them."""
         given = self.cut(run, quantity)
         cents = given.amount
         self.take_off(given, cents)
-        given.is_free = cents > 0
+        given.is_free = True
         return cents
 
     def share(self, cents: int) -> Share:

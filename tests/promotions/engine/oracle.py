@@ -66,9 +66,8 @@ class Bought:
         self.units = evenly(sum(self.units) - off_units, len(self.units))
 
     def give(self, price: int) -> None:
-        """One of the units that cost `price` becomes free; what costs nothing cannot be given away."""
-        if price:
-            self.units.remove(price)
+        """One of the units that cost `price` becomes free."""
+        self.units.remove(price)
 
 
 @dataclass(eq=False)
@@ -259,11 +258,13 @@ def give_gifts(max_quantity: int, targets: Sequence[Bought], sku_list_id: int | 
 
 
 def give_of(benefit: BuyXPayY, targets: Sequence[Bought]) -> int:
-    """Gives away the cheapest units of the targets; how many units are missing to give any."""
+    """Gives away the cheapest units of the targets if they cost anything; how many units are missing to give any."""
     pool = [(price, place, target) for place, target in enumerate(targets) for price in target.units]
     number = len(pool) // benefit.x * (benefit.x - benefit.y)
-    for price, _, target in sorted(pool, key=lambda unit: unit[:2])[:number]:
-        target.give(price)
+    given = sorted(pool, key=lambda unit: unit[:2])[:number]
+    if any(price for price, _, _ in given):
+        for price, _, target in given:
+            target.give(price)
     return benefit.x - len(pool)
 
 
