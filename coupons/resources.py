@@ -37,8 +37,9 @@ class CouponRecipients(Resource):
 
 
 PROMOTION_TYPES = tuple(f"{kind}_promotions" for kind in PROMOTION_KINDS)
-RULES = [
-    Rel(
+TYPES_WITH_RULES = tuple(name for name in PROMOTION_TYPES if name != "flex_promotions")
+RULES = {
+    kind: Rel(
         f"{kind}_promotion_rule",
         target=f"{kind}_promotion_rules",
         inverse="promotion_id",
@@ -46,7 +47,7 @@ RULES = [
         change=partial(upkeep.adopt_rule, kind),
     )
     for kind in PROMOTION_RULE_KINDS
-]
+}
 
 registry.extend(("coupons",), create=upkeep.create_coupon, update=upkeep.update_coupon, destroy=upkeep.delete_coupon)
 registry.extend(("coupon_recipients",), destroy=upkeep.delete_recipient)
@@ -56,9 +57,9 @@ registry.extend(
     update=upkeep.update_rule,
     destroy=upkeep.delete_coupon_rule,
 )
+registry.extend(("promotions", *TYPES_WITH_RULES), *RULES.values())
+registry.extend(("flex_promotions",), RULES["coupon_codes"])
 registry.extend(
-    ("promotions", *PROMOTION_TYPES),
-    *RULES,
-    Rel("coupons", target="coupons", inverse="promotion_rule__promotion_id"),
+    ("promotions", *PROMOTION_TYPES), Rel("coupons", target="coupons", inverse="promotion_rule__promotion_id")
 )
 registry.extend(PROMOTION_TYPES, destroy=upkeep.delete_promotion)

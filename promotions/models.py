@@ -149,14 +149,16 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         return self.name
 
     def clean(self) -> None:
-        self._inherit_currency()
+        self._complete()
         problems = [*self._window_problems(), *self._scope_problems(), *self._kind_problems()]
         if problems:
             raise ValidationError(dict(problems))
 
-    def _inherit_currency(self) -> None:
+    def _complete(self) -> None:
         if self.market and not self.currency_code and self.kind != FlexPromotion.KIND:
             self.currency_code = self.market.price_list.currency_code
+        if self.max_quantity is None:
+            self.max_quantity = 1
 
     def _window_problems(self) -> Iterator[Problem]:
         if self.starts_at and self.expires_at and self.expires_at <= self.starts_at:
@@ -168,7 +170,7 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         if self.kind in (FixedAmountPromotion.KIND, FixedPricePromotion.KIND) and not self.currency_code:
             yield "currency_code", ValidationError("can't be blank", code="blank")
         if self.kind in OF_LISTED_ITEMS and not self.sku_list:
-            yield "sku_list", ValidationError("must exist", code="required")
+            yield "sku_list", ValidationError("must exist", code="blank")
         if self.kind == FreeGiftPromotion.KIND and self.sku_list and not self.sku_list.manual:
             yield "sku_list", ValidationError("must be a manual list", code="invalid")
 
@@ -292,14 +294,17 @@ class PromotionRule(OfKind):
             raise ValidationError(problems)
 
     def _problems(self) -> Iterator[Problem]:
-        if self.kind != CouponCodesPromotionRule.KIND and self.promotion.kind == FlexPromotion.KIND:
+        if self.kind != CouponCodesPromotionRule.KIND and self._is_of_flex():
             yield "promotion", ValidationError("has its conditions in its rules", code="invalid")
         if self.kind == SkuListPromotionRule.KIND and not self.sku_list:
-            yield "sku_list", ValidationError("must exist", code="required")
+            yield "sku_list", ValidationError("must exist", code="blank")
         if self.sku_list and self.all_skus and not self.min_quantity and not self.sku_list.manual:
             yield "all_skus", ValidationError("needs a manual list", code="invalid")
         if self.kind == CustomPromotionRule.KIND:
             yield from self._filters_problems()
+
+    def _is_of_flex(self) -> bool:
+        return self.promotion_id is not None and self.promotion.kind == FlexPromotion.KIND
 
     def _filters_problems(self) -> Iterator[Problem]:
         try:

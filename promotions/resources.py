@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -12,9 +12,8 @@ from commerce.jsonapi.attribute_filters import NamedFilter, as_flag
 from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
 from commerce.models import SkuList
 from commerce.money import as_float, formatted
-from commerce.outgoing import circuit_state
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
-from commerce.resources.triggers import CIRCUIT, DISABLING, REGENERATING
+from commerce.resources.triggers import CIRCUIT, CIRCUIT_STATE, DISABLING, REGENERATING
 from promotions.engine import lifecycle
 from promotions.models import (
     PROMOTION_KINDS,
@@ -91,6 +90,9 @@ def type_names(models: dict[str, Any]) -> dict[str, str]:
 _WINDOW = ("disabled_at", "starts_at", "expires_at", "total_usage_limit", "total_usage_count")
 
 
+_RELATIONSHIPS = (Rel("market", sortable=True), "promotion_rules", EVENTS, VERSIONS, EVENT_STORES)
+SKU_LIST = Rel("sku_list", sortable=True)
+NEEDED_SKU_LIST = Rel("sku_list", sortable=True, required=True)
 SKUS = Rel("skus", target="skus", inverse="sku_lists__promotions", filterable=False)
 """Those of the promotion's manual list."""
 SKUS_OF_RULE = Rel("skus", target="skus", inverse="sku_lists__promotion_rules", filterable=False)
@@ -119,6 +121,7 @@ class PromotionResource(Resource):
         "coupons_count",
         "disabled_at",
     )
+    annotations = {"circuit_state": CIRCUIT_STATE}
     columns = {
         "active": Derived(lifecycle.is_active, NOW, *_WINDOW),
         "status": Derived(lifecycle.status, NOW, *_WINDOW),
@@ -140,14 +143,7 @@ class PromotionResource(Resource):
     filters = {"type": NamedFilter("kind", type_names(PROMOTION_KINDS).get)}
     scopes: ClassVar[dict[str, Callable[..., Any]]] = {**STATUS_SCOPES, **SKU_CODE_SCOPES}
     triggers: ClassVar[dict[str, Trigger]] = DISABLING
-    relationships: ClassVar[tuple[str | Rel, ...]] = (
-        Rel("market", sortable=True),
-        Rel("sku_list", sortable=True),
-        "promotion_rules",
-        EVENTS,
-        VERSIONS,
-        EVENT_STORES,
-    )
+    relationships: ClassVar[tuple[str | Rel, ...]] = (*_RELATIONSHIPS, SKU_LIST)
 
 
 @registry.register
@@ -197,7 +193,7 @@ class FixedPricePromotions(AmountResource):
 
     type = "fixed_price_promotions"
     model = FixedPricePromotion
-    relationships = (*PromotionResource.relationships, SKUS)
+    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
 
 
 @registry.register
@@ -210,7 +206,7 @@ class FreeShippingPromotions(PromotionResource):
 class FreeGiftPromotions(PromotionResource):
     type = "free_gift_promotions"
     model = FreeGiftPromotion
-    relationships = (*PromotionResource.relationships, SKUS)
+    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
     attributes = (*PromotionResource.attributes, "max_quantity")
 
 
@@ -218,10 +214,11 @@ class FreeGiftPromotions(PromotionResource):
 class BuyXPayYPromotions(PromotionResource):
     type = "buy_x_pay_y_promotions"
     model = BuyXPayYPromotion
-    relationships = (*PromotionResource.relationships, SKUS)
+    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
     attributes = (*PromotionResource.attributes, "x", "y", "cheapest_free")
     required = ("x", "y")
-    filterable = sortable = (*PromotionResource.filterable, "x", "y")
+    filterable = (*PromotionResource.filterable, "x", "y")
+    sortable = (*PromotionResource.sortable, "x", "y")
 
 
 @registry.register
@@ -239,13 +236,16 @@ class ExternalPromotions(PromotionResource):
     )
     read_only = (*PromotionResource.read_only, "circuit_failure_count", "shared_secret")
     required = ("promotion_url",)
-    columns = {**PromotionResource.columns, "circuit_state": Derived(circuit_state, "circuit_failure_count")}
-    filterable = sortable = (*PromotionResource.filterable, "circuit_failure_count")
+    filterable = (*PromotionResource.filterable, "circuit_state", "circuit_failure_count")
+    sortable = (*PromotionResource.sortable, "circuit_state", "circuit_failure_count")
     triggers = {**DISABLING, **REGENERATING, **CIRCUIT}
 
 
 _NOT_OF_FLEX = ("currency_code", "total_usage_reached", "weight", "coupons_count")
-_FLEX_FILTERABLE = tuple(name for name in PromotionResource.filterable if name not in _NOT_OF_FLEX)
+
+
+def _of_flex(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in _NOT_OF_FLEX)
 
 
 @registry.register
@@ -254,18 +254,13 @@ class FlexPromotions(PromotionResource):
 
     type = "flex_promotions"
     model = FlexPromotion
-    attributes = (
-        *(name for name in PromotionResource.attributes if name not in _NOT_OF_FLEX),
-        "rules",
-        "rule_outcomes",
-        "resource_payload",
-    )
-    read_only = ("total_usage_count", "disabled_at")
+    attributes = (*_of_flex(PromotionResource.attributes), "rules", "rule_outcomes", "resource_payload")
+    read_only = _of_flex(PromotionResource.read_only)
     required = ("rules",)
     columns = {**PromotionResource.columns, "rule_outcomes": Derived(nothing), "resource_payload": Derived(nothing)}
-    filterable = (*_FLEX_FILTERABLE, "rules")
+    filterable = (*_of_flex(PromotionResource.filterable), "rules")
+    sortable = _of_flex(PromotionResource.sortable)
     scopes = STATUS_SCOPES
-    sortable = (*_FLEX_FILTERABLE, "type")
     relationships = (EVENTS, VERSIONS, EVENT_STORES)
 
 
@@ -310,7 +305,7 @@ class SkuListPromotionRules(PromotionRuleResource):
     type = "sku_list_promotion_rules"
     model = SkuListPromotionRule
     attributes = ("all_skus", "min_quantity")
-    relationships = (*PromotionRuleResource.relationships, Rel("sku_list", sortable=True), SKUS_OF_RULE)
+    relationships = (*PromotionRuleResource.relationships, NEEDED_SKU_LIST, SKUS_OF_RULE)
 
 
 @registry.register

@@ -252,7 +252,8 @@ class Resource:
         field: Any = self.model._meta.get_field(relation.name)
         target = relation.target or self.registry.for_model(field.related_model).type
         if field.concrete:
-            return replace(relation, target=target, many=False, writable=True, required=not field.null)
+            required = relation.required or not field.null
+            return replace(relation, target=target, many=False, writable=True, required=required)
         return replace(relation, target=target, inverse=relation.inverse or field.field.name)
 
 

@@ -1,12 +1,9 @@
-from django.db.models import Case, CharField, Value, When
-
 from commerce.api import Resource, registry
 from commerce.jsonapi.resource import Derived, Rel
 from commerce.models import ShippingCategory, ShippingMethod, ShippingZone, StockLocation
 from commerce.money import as_float, formatted
-from commerce.outgoing import MAX_FAILURES
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
-from commerce.resources.triggers import CIRCUIT, DISABLING, REGENERATING
+from commerce.resources.triggers import CIRCUIT, CIRCUIT_STATE, DISABLING, REGENERATING
 
 
 @registry.register
@@ -72,13 +69,7 @@ class ShippingMethods(Resource):
         "external_includes",
     )
     read_only = ("disabled_at", "circuit_failure_count", "shared_secret")
-    annotations = {
-        "circuit_state": Case(
-            When(circuit_failure_count__gt=MAX_FAILURES, then=Value("open")),
-            default=Value("closed"),
-            output_field=CharField(),
-        )
-    }
+    annotations = {"circuit_state": CIRCUIT_STATE}
     columns = {
         "price_amount_float": Derived(as_float, "price_amount_cents", "currency_code"),
         "formatted_price_amount": Derived(formatted, "price_amount_cents", "currency_code"),

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from django.db.models import Case, CharField, Value, When
+
 from commerce.changes import By
 from commerce.jsonapi.resource import Trigger
+from commerce.outgoing import MAX_FAILURES
 
 
 def disable(row: Any, value: Any, by: By) -> None:
@@ -25,3 +28,9 @@ def reset_circuit(row: Any, value: Any, by: By) -> None:
 DISABLING = {"_disable": Trigger(disable, sets="disabled_at"), "_enable": Trigger(enable, sets="disabled_at")}
 REGENERATING = {"_regenerate_shared_secret": Trigger(regenerate_shared_secret, on=("update",))}
 CIRCUIT = {"_reset_circuit": Trigger(reset_circuit, on=("update",))}
+CIRCUIT_STATE = Case(
+    When(circuit_failure_count__gt=MAX_FAILURES, then=Value("open")),
+    default=Value("closed"),
+    output_field=CharField(),
+)
+"""`outgoing.circuit_state`, in SQL."""

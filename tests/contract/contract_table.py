@@ -171,7 +171,7 @@ TABLE = {
     "external_promotions": entry(
         EVERYTHING,
         f"""
-        {PROMOTION} promotion_url=string:cur! circuit_state=string:r circuit_failure_count=integer:rfs
+        {PROMOTION} promotion_url=string:cur! circuit_state=string:rfs circuit_failure_count=integer:rfs
         shared_secret=string:r external_includes=array:cur
         """,
         OF_LISTED,
@@ -181,7 +181,7 @@ TABLE = {
     ),
     "flex_promotions": entry(
         EVERYTHING,
-        f"{FLEX} rules=object:curf! rule_outcomes=object:r resource_payload=object:r",
+        f"{FLEX} rules=object:curf! rule_outcomes=object:r0 resource_payload=object:r0",
         f"""
         coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
         coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
@@ -430,12 +430,9 @@ TABLE = {
         path="application",
     ),
 }
-_OF_PROMOTIONS = {"attachments": "attachments"}
 LATER = {
     "coupon_recipients": {"attachments": "attachments"},
-    "promotions": _OF_PROMOTIONS,
-    "percentage_discount_promotions": _OF_PROMOTIONS,
-    "fixed_amount_promotions": _OF_PROMOTIONS,
+    **dict.fromkeys((name for name in TABLE if name.endswith("promotions")), {"attachments": "attachments"}),
     "markets": {
         "inventory_model": "inventory_models",
         "subscription_model": "subscription_models",

@@ -8,6 +8,7 @@ from commerce import changes, ids
 from commerce.api import registry
 from commerce.models import Application, Event, Organization, ShippingZone, Version
 from commerce.resources.activity import event_store_id
+from promotions.models import Promotion
 from tags.models import Tag
 from tags.tagging import ADD, change_tags
 from tests import factories
@@ -36,16 +37,16 @@ class World:
 
 def world(owner: Organization, application: Application, mode: str = "test", number: int = 1) -> World:
     common = {"reference": f"ref-{number}", "reference_origin": f"erp-{number}", "metadata": {"number": number}}
-    shared = {"priority": number, "total_usage_limit": number, "currency_code": "EUR", "disabled_at": NOW, **common}
     tag = factories.tag(owner, mode=mode, **common)
-    percentage = factories.percentage_promotion(owner, mode=mode, **shared)
-    fixed = factories.fixed_amount_promotion(owner, mode=mode, **shared)
-    recipient = factories.recipient(owner, mode=mode, first_name="Ada", last_name="Lovelace", **common)
-    for promotion in (fixed, percentage):
-        amount = factories.order_amount_rule(promotion, **common)
-        rule = factories.coupon_rule(promotion, **common)
+    catalog = _catalog(owner, mode, number, tag)
+    recipient = factories.recipient(
+        owner, mode=mode, first_name="Ada", last_name="Lovelace", customer=catalog["customers"], **common
+    )
+    promotions = _promotions(owner, mode, number, catalog)
+    rules = {kind: _rules(promotion, catalog, common) for kind, promotion in promotions.items()}
+    for kind, promotion in promotions.items():
         values = {"coupon_recipient": recipient, "usage_limit": number, "expires_at": NOW, **common}
-        coupon = factories.coupon(rule, **values)
+        coupon = factories.coupon(rules[kind]["coupon_codes"], **values)
         for tagged in (promotion, coupon):
             change_tags(tagged, [tag], ADD, BY)
     for activity in (Event, Version):
@@ -53,14 +54,13 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     of_coupon = {"resource_type": "coupons", "resource_id": coupon.pk}
     return World(
         {
-            **_catalog(owner, mode, number, tag),
+            **catalog,
+            **{promotion.wire_type: promotion for promotion in promotions.values()},
+            **{rule.wire_type: rule for rule in rules["percentage_discount"].values()},
             "tags": tag,
-            "promotions": percentage,
-            "percentage_discount_promotions": percentage,
-            "fixed_amount_promotions": fixed,
-            "promotion_rules": rule,
-            "coupon_codes_promotion_rules": rule,
-            "order_amount_promotion_rules": amount,
+            "promotions": promotions["percentage_discount"],
+            "promotion_rules": rules["percentage_discount"]["coupon_codes"],
+            "coupon_codes_promotion_rules": coupon.promotion_rule,
             "coupon_recipients": recipient,
             "coupons": coupon,
             "events": Event.objects.get(name="coupons.create", **of_coupon),
@@ -70,6 +70,31 @@ def world(owner: Organization, application: Application, mode: str = "test", num
             "applications": application,
         }
     )
+
+
+def _promotions(owner: Organization, mode: str, number: int, catalog: dict[str, Any]) -> dict[str, Any]:
+    """One of every kind."""
+    common = {"reference": f"ref-{number}", "reference_origin": f"erp-{number}", "metadata": {"number": number}}
+    own = {"mode": mode, "priority": number, "total_usage_limit": number, "disabled_at": NOW, **common}
+    scope = {"market": catalog["markets"], "sku_list": catalog["sku_lists"], "currency_code": "EUR"}
+    return {
+        kind: factory(owner, **own, **({} if kind == "flex" else scope))
+        for kind, factory in factories.PROMOTIONS.items()
+    }
+
+
+def _rules(promotion: Promotion, catalog: dict[str, Any], common: dict[str, Any]) -> dict[str, Any]:
+    """One of every kind that the promotion may have."""
+    rules = {"coupon_codes": factories.coupon_rule(promotion, **common)}
+    if promotion.kind == "flex":
+        return rules
+    listed = {"sku_list": catalog["sku_lists"], "min_quantity": 2}
+    return {
+        "order_amount": factories.order_amount_rule(promotion, **common),
+        "sku_list": factories.sku_list_rule(promotion, **listed, **common),
+        "custom": factories.custom_rule(promotion, **common),
+        **rules,
+    }
 
 
 def _catalog(owner: Organization, mode: str, number: int, tag: Tag) -> dict[str, Any]:
