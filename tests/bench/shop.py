@@ -39,12 +39,22 @@ class Load(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Catalog:
+    """Another organization's: a market with priced SKUs, and promotions of which all are considered."""
+
+    token: str
+    market_code: str
+    sku_codes: list[str]
+
+
+@dataclass(frozen=True)
 class Shop:
     token: str
     rule: CouponCodesPromotionRule
     sample: list[Coupon]
     few: list[Coupon]
     load: Load
+    catalog: Catalog
 
 
 def open_shop(coupons: int, folder: Path) -> Shop:
@@ -59,9 +69,30 @@ def open_shop(coupons: int, folder: Path) -> Shop:
     few_rule = factories.coupon_rule(factories.percentage_promotion(owner))
     few = [factories.coupon(few_rule, code=f"FEW-CODES-{number}") for number in range(FEW)]
     _dress([*sample, *few], rule)
+    catalog = _open_catalog()
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    return Shop(token, rule, sample, few, load)
+    return Shop(token, rule, sample, few, load, catalog)
+
+
+def _open_catalog() -> Catalog:
+    """20 SKUs; 60 promotions of a SKU list each, of which the SKUs are in 20, and 40 that ask for a large order."""
+    owner = create_organization("catalog", "Catalog", clock.now())
+    owner.settings = {"promotions_max_concurrent_count": None}
+    owner.save()
+    prices = factories.price_list(owner)
+    market = factories.market(owner, price_list=prices, code="EU")
+    skus = [factories.sku(owner) for _ in range(20)]
+    for sku in skus:
+        factories.price(sku, prices, amount_cents=1999)
+    for number in range(60):
+        listed = factories.sku_list(owner, *skus[number : number + 1])
+        factories.percentage_promotion(owner, market=market, sku_list=listed, priority=number)
+    for number in range(40):
+        factories.order_amount_rule(factories.percentage_promotion(owner), order_amount_cents=10_000 * (number + 1))
+    application = factories.application(owner)
+    token = auth.bearer(auth.issue(application, application.scopes, clock.now(), is_public=False))
+    return Catalog(token, "EU", [sku.code for sku in skus])
 
 
 def _load(rule: CouponCodesPromotionRule, coupons: int, folder: Path) -> Load:

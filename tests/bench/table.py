@@ -13,7 +13,7 @@ from coupons.codes import Pattern
 from coupons.models import Coupon
 from tests.bench.evaluating import evaluators
 from tests.bench.measuring import Endpoint, cpu, requests_a_second, server, statements
-from tests.bench.shop import Load, Shop, open_shop
+from tests.bench.shop import Catalog, Load, Shop, open_shop
 
 INCLUDES = "promotion_rule,coupon_recipient,tags"
 MOST_MEMORY = 150
@@ -60,6 +60,8 @@ def print_all(coupons: int, folder: Path) -> None:
     print(f"\nThe import held {shop.load.peak:.0f} MiB at most; {MOST_MEMORY} are allowed.\n")
     for name, number in statement_counts(shop).items():
         print(f"{name:<62} {number:>3} statements")
+    (seconds,) = cpu([_catalog_evaluation(shop.catalog)])
+    print(f"\n{'POST an evaluation: 20 SKUs, 100 promotions':<62} {seconds * 1e6:,.0f} us of CPU")
 
 
 # --- CPU time -----------------------------------------------------------------------------------------------------
@@ -133,6 +135,13 @@ def _evaluation(shop: Shop, coupons: Sequence[Coupon]) -> Endpoint:
     return Endpoint((("/api/evaluations", _cart(coupon)) for coupon in cycle(coupons)), shop.token, "POST")
 
 
+def _catalog_evaluation(catalog: Catalog) -> Endpoint:
+    lines = [{"sku_code": code, "quantity": 2} for code in catalog.sku_codes]
+    attributes = {"market_code": catalog.market_code, "line_items": lines}
+    body = orjson.dumps({"data": {"type": "evaluations", "attributes": attributes}})
+    return Endpoint(cycle([("/api/evaluations", body)]), catalog.token, "POST")
+
+
 def _cart(coupon: Coupon) -> bytes:
     lines = [{"code": f"SKU{place}", "quantity": 2, "unit_amount_cents": 1000 + place} for place in range(20)]
     attributes = {
@@ -185,4 +194,5 @@ def statement_counts(shop: Shop) -> dict[str, int]:
         "GET 25 coupons": statements(_gets("/api/coupons?page[size]=25", token=shop.token)),
         "GET 25 coupons, three includes": statements(_list(shop)),
         "POST one coupon": statements(_create(shop)),
+        "POST an evaluation: 20 SKUs, 100 promotions": statements(_catalog_evaluation(shop.catalog)),
     }
