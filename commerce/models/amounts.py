@@ -55,6 +55,6 @@ def inherit_currency(row: Any) -> None:
             raise ValidationError({"currency_code": ValidationError("can't be blank", code="blank")})
         return
     inherited = row.market.price_list.currency_code
-    if row.currency_code and row.currency_code != inherited:
+    if row.currency_code not in (None, "", inherited, row.stored("currency_code")):
         raise ValidationError({"currency_code": ValidationError("is not the currency of the market", code="invalid")})
     row.currency_code = inherited

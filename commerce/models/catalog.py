@@ -130,9 +130,17 @@ class SkuListItem(Owned):
             return
         if not self.sku_list.manual:
             raise ValidationError({"sku_list": ValidationError("must be a manual list", code="invalid")})
+        if self._state.adding:
+            self._check_bundled()
         if self.position is None:
             last = self.sku_list.sku_list_items.aggregate(last=Max("position"))["last"]
             self.position = 1 if last is None else last + 1
+
+    def _check_bundled(self) -> None:
+        most = self.organization.setting("bundles_max_items_count")
+        if self.sku_list.bundles.exists() and self.sku_list.sku_list_items.count() >= most:
+            problem = ValidationError(f"is of a bundle, which has at most {most} items", code="invalid")
+            raise ValidationError({"sku_list": problem})
 
 
 class Bundle(Owned):
