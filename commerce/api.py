@@ -15,16 +15,18 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework_json_api.serializers import ModelSerializer
 
-from commerce import auth, changes, clock, ids, rate_limits
+from commerce import auth, changes, clock, ids, permissions, rate_limits
 from commerce.errors import AccessDenied, Forbidden, InvalidToken, Locked, NotUnique
 from commerce.jsonapi import lookups  # noqa: F401  (registers the look-ups of the filters)
 from commerce.jsonapi import resource as declared
 from commerce.jsonapi.errors import ApiError, error
 from commerce.jsonapi.parser import is_storable
-from commerce.jsonapi.plan import Context
+from commerce.jsonapi.plan import Context, Plan
+from commerce.jsonapi.prepared import Row
 from commerce.jsonapi.views import ResourceView, unknown_url
 from commerce.models import Organization, Tenant, amounts
 from commerce.money import PercentageField
+from commerce.permissions import Reach
 
 registry = declared.Registry()
 
@@ -125,8 +127,9 @@ class Resource(declared.Resource):
         cls.sortable = (*cls.sortable, "created_at", "updated_at", "reference", "reference_origin")
         cls.filterable = (*cls.filterable, "created_at", "updated_at", "reference", "reference_origin", "metadata")
 
-    def rows(self, tenant: Tenant) -> models.QuerySet:
-        return self.model.objects.owned_by(tenant).alias(**self.annotations)  # type: ignore[attr-defined]
+    def rows(self, tenant: Reach) -> models.QuerySet:
+        owned = self.model.objects.owned_by(tenant)  # type: ignore[attr-defined]
+        return permissions.within(tenant, self.type, owned).alias(**self.annotations)
 
     def create(self, row: Any, by: changes.By) -> None:
         changes.create(row, by)
@@ -141,6 +144,7 @@ class Resource(declared.Resource):
 class ApiView(ResourceView):
     resource: ClassVar[declared.Resource]
     caller: auth.Caller
+    tenant: Tenant
     allowance: rate_limits.Allowance | None = None
 
     def enter(self, request: Request) -> None:
@@ -152,7 +156,8 @@ class ApiView(ResourceView):
             self.allowance = _of_address(request._request, bucket, self.now)
             self.check_allowance()
             raise
-        self.tenant = self.caller.tenant
+        self.tenant, self.reach = self.caller.tenant, self.caller.reach
+        self.prohibited = permissions.prohibited(self.reach, self.resource.type)
         request._request.application_id = self.caller.application_id  # type: ignore[attr-defined]
         self.allowance = rate_limits.take(bucket, str(self.caller.application_id), self.tenant.mode, self.now)
         self.check_allowance()
@@ -182,7 +187,7 @@ class ApiView(ResourceView):
         return None
 
     def context(self, request: Request) -> Context:
-        return Context(self.base_url, self.tenant, self.now, _meta(self.tenant))
+        return Context(self.base_url, self.reach, self.now, _meta(self.tenant))
 
     def transaction(self) -> Any:
         return changes.atomic()
@@ -193,7 +198,14 @@ class ApiView(ResourceView):
         return auth.snapshot.known.organizations[self.tenant.organization_id]
 
     def new_row(self) -> Any:
-        return self.resource.model(organization=self.organization, mode=self.tenant.mode)
+        whose = permissions.creator(self.reach, self.resource.type)
+        return self.resource.model(organization=self.organization, mode=self.tenant.mode, **whose)
+
+    def created(self, plan: Plan, row: Any) -> Row:
+        answered = plan.one(row.pk, self.tenant if permissions.may_lose(self.reach, self.resource.type) else self.reach)
+        if answered is None:
+            raise AccessDenied
+        return answered
 
     def singleton_key(self) -> int:
         return self.resource.singleton_key(self.caller)  # type: ignore[attr-defined, no-any-return]

@@ -14,23 +14,82 @@ from typing import Any, NamedTuple
 
 import orjson
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from commerce import ids
+from commerce import ids, permissions
 from commerce.errors import AccessDenied, InvalidToken
 from commerce.keys import Keyring
-from commerce.models import Application, IssuedToken, Mode, Organization, Role, Tenant
+from commerce.models import Application, Customer, IssuedGrant, IssuedToken, Mode, Organization, Role, Tenant
+from commerce.permissions import Reach, Shopper
 
 RENEWED_BEFORE_EXPIRY = timedelta(minutes=15)
 REFRESH_SECONDS = 1.0
 MOST_TOKENS = 4096
 """How many checked tokens a process remembers."""
 
-BY_ROLE = (Application.Kind.INTEGRATION, Application.Kind.WEBAPP)
-OPEN_TO_ALL = ("organizations", "applications")
-"""What a token of any kind may read; kinds that do not go by role may do nothing else."""
+ALL_MARKETS = "market:all"
+_BY_ROLE = (Application.Kind.INTEGRATION, Application.Kind.WEBAPP)
+PERMISSIONS = {"list": "read", "retrieve": "read"}
+"""Action of the API -> what roles call it, where they call it otherwise."""
+
+
+# --- In whose name, and where ---------------------------------------------------------------------
+
+
+class Owner(NamedTuple):
+    """In whose name a token is: a customer of the tenant, or a user of the admin."""
+
+    type: str
+    key: int
+
+    @classmethod
+    def claimed(cls, claim: dict[str, Any]) -> "Owner":
+        """Raises ValueError, KeyError or TypeError where the claim names none."""
+        if claim["type"] not in (CUSTOMER, USER):
+            raise ValueError("not a type of owner")
+        return cls(claim["type"], _key(claim["id"]))
+
+    def exists(self, tenant: Tenant) -> bool:
+        if self.type == CUSTOMER:
+            return Customer.objects.owned_by(tenant).filter(pk=self.key).exists()
+        return self.type == USER and staff().filter(pk=self.key).exists()
+
+
+CUSTOMER, USER = "Customer", "User"
+
+
+def staff() -> QuerySet[User]:
+    return User.objects.filter(is_active=True, is_staff=True)
+
+
+class Session(NamedTuple):
+    """What a token says beyond its application. `markets` is None where they are all in scope."""
+
+    owner: Owner | None = None
+    markets: tuple[int, ...] | None = None
+    stock_locations: tuple[int, ...] = ()
+    custom_claim: dict[str, Any] | None = None
+
+    def claims(self) -> dict[str, Any]:
+        claims: dict[str, Any] = {}
+        if self.owner:
+            claims["owner"] = {"id": ids.encode(self.owner.key), "type": self.owner.type}
+        if self.owner and self.owner.type == USER:
+            claims["user"] = {"id": ids.encode(self.owner.key)}
+        if self.markets is not None or self.stock_locations:
+            claims["market"] = {
+                "id": [ids.encode(key) for key in self.markets or ()],
+                "stock_location_ids": [ids.encode(key) for key in self.stock_locations],
+                "geocoder_id": None,
+                "allows_external_prices": False,
+            }
+        return claims | {"custom_claim": self.custom_claim} if self.custom_claim else claims
+
+
+NOBODYS = Session()
 
 
 # --- What is known of the database ----------------------------------------------------------------
@@ -48,6 +107,8 @@ class Known(NamedTuple):
     """With their slug and settings; the rest of one is read when it is asked for."""
     permissions: dict[tuple[int, str], dict[str, list[str]]]
     """Organization and name of a role -> resource type -> actions."""
+    staff: frozenset[int]
+    """The users in whose name tokens may be."""
 
 
 class Snapshot:
@@ -56,7 +117,7 @@ class Snapshot:
     def __init__(self) -> None:
         self._lock = Lock()
         self._stale_at = 0.0
-        self.known = Known(0, frozenset(), frozenset(), {}, {}, {})
+        self.known = Known(0, frozenset(), frozenset(), {}, {}, {}, frozenset())
 
     def current(self, now: datetime) -> Known:
         if time.monotonic() >= self._stale_at:
@@ -82,6 +143,7 @@ class Snapshot:
             slugs={organization.slug: key for key, organization in organizations.items()},
             organizations=organizations,
             permissions={(organization, name): permissions for organization, name, permissions in roles},
+            staff=frozenset(staff().values_list("pk", flat=True)),
         )
         self._stale_at = stale_at
 
@@ -102,19 +164,32 @@ class Caller:
     application_id: int
     number: str
     who: dict[str, Any]
+    owner: Owner | None
+    market_ids: tuple[int, ...] | None
+    """The markets in scope; None is all."""
+    reach: Reach
+    """The rows that requests may meet: of shoppers theirs, of all others the tenant's."""
 
     @property
     def is_sales_channel(self) -> bool:
         return self.kind == Application.Kind.SALES_CHANNEL
 
+    @property
+    def is_shopper(self) -> bool:
+        return isinstance(self.reach, Shopper)
+
+    @property
+    def customer_id(self) -> int | None:
+        return self.owner.key if self.owner and self.owner.type == CUSTOMER else None
+
     def permits(self, action: str, resource_type: str) -> bool:
-        """Whether `action`, one of `ACTIONS`, is allowed. A role that does not exist (any more) allows nothing."""
-        if self.kind not in BY_ROLE:
-            return action == "read" and resource_type in OPEN_TO_ALL
+        """Whether `action`: list, retrieve, create, update or destroy. A role that is gone allows nothing."""
+        if isinstance(self.reach, Shopper):
+            return permissions.allows(self.reach, action, resource_type)
         if self.role is None:
             return True
-        permissions = snapshot.known.permissions.get((self.tenant.organization_id, self.role), {})
-        return action in permissions.get(resource_type, ())
+        permitted = snapshot.known.permissions.get((self.tenant.organization_id, self.role), {})
+        return PERMISSIONS.get(action, action) in permitted.get(resource_type, ())
 
 
 class _Checked(NamedTuple):
@@ -135,6 +210,7 @@ def authenticate(request: HttpRequest, now: datetime) -> Caller:
         expires <= now.timestamp()
         or caller.number in known.revoked
         or caller.application_id not in known.applications
+        or (caller.owner is not None and caller.owner.type == USER and caller.owner.key not in known.staff)
         or known.slugs.get(label, organization) != organization
     ):
         raise InvalidToken
@@ -159,17 +235,38 @@ def _checked(token: str) -> _Checked:
 
 def _caller(claims: dict[str, Any]) -> Caller:
     application = claims["application"]
+    tenant = Tenant(_key(claims["organization"]["id"]), (Mode.TEST if claims["test"] else Mode.LIVE).value)
+    kind = _text(application["kind"])
+    owner = Owner.claimed(claims["owner"]) if claims.get("owner") else None
+    markets = _markets(claims)
     who = {"application": {name: application[name] for name in ("id", "kind", "public")}}
-    if owner := claims.get("owner"):
-        who["owner"] = {name: owner[name] for name in ("id", "type")}
+    if owner:
+        who["owner"] = {name: claims["owner"][name] for name in ("id", "type")}
     return Caller(
-        tenant=Tenant(_key(claims["organization"]["id"]), (Mode.TEST if claims["test"] else Mode.LIVE).value),
-        kind=_text(application["kind"]),
+        tenant=tenant,
+        kind=kind,
         role=_text(claims["role"]) if "role" in claims else None,
         application_id=_key(application["id"]),
         number=_text(claims["rand"]),
         who=who,
+        owner=owner,
+        market_ids=markets,
+        reach=_reach(tenant, kind, owner, markets),
     )
+
+
+def _reach(tenant: Tenant, kind: str, owner: Owner | None, markets: tuple[int, ...] | None) -> Reach:
+    """Whoever comes in the name of a customer is a shopper, whatever application brings it."""
+    customer = owner.key if owner and owner.type == CUSTOMER else 0
+    if kind in _BY_ROLE and not customer:
+        return tenant
+    return Shopper(*tenant, customer, list(markets or ()), tenant.organization_id if markets is None else 0)
+
+
+def _markets(claims: dict[str, Any]) -> tuple[int, ...] | None:
+    if ALL_MARKETS in _text(claims["scope"]).split(" "):
+        return None
+    return tuple(_key(public_id) for public_id in claims.get("market", {}).get("id", ()))
 
 
 def _text(claim: object) -> str:
@@ -193,17 +290,19 @@ def keyring() -> Keyring:
 # --- Issuing and revoking -------------------------------------------------------------------------
 
 
-def issue(application: Application, scope: str, now: datetime, *, is_public: bool) -> IssuedToken:
+def issue(
+    application: Application, scope: str, now: datetime, *, is_public: bool, session: Session = NOBODYS
+) -> IssuedToken:
     """A token of `application` for `scope`: the one issued last while it has more than 15 minutes left, or a new one.
 
     `is_public` says that the application did not prove itself by its secret.
     """
-    claims = _claims(application, scope, is_public)
+    claims = _claims(application, scope, is_public) | session.claims()
     digest = hashlib.sha256(orjson.dumps(claims, option=orjson.OPT_SORT_KEYS)).hexdigest()
     standing = application.issued_tokens.filter(
         digest=digest, revoked_at=None, expires_at__gt=now + RENEWED_BEFORE_EXPIRY
     ).order_by("-expires_at")
-    return standing.first() or _issue(application, claims, digest, standing, now)
+    return standing.first() or _issue(application, claims, digest, session.owner, standing, now)
 
 
 def bearer(issued: IssuedToken) -> str:
@@ -211,7 +310,10 @@ def bearer(issued: IssuedToken) -> str:
 
 
 def revoke(token: str, application: Application, now: datetime) -> None:
-    """Ends a token of `application`; text that is no token is over already. Raises AccessDenied for another's token."""
+    """Ends a token of `application`, and with one in somebody's name all that the application has of theirs.
+
+    Text that is no token is over already. Raises AccessDenied for another's token.
+    """
     try:
         caller = _checked(token).caller
     except InvalidToken:
@@ -219,11 +321,28 @@ def revoke(token: str, application: Application, now: datetime) -> None:
     if caller.application_id != application.pk:
         raise AccessDenied
     application.issued_tokens.filter(number=caller.number, revoked_at=None).update(revoked_at=now)
+    if caller.owner:
+        end(caller.owner, now, application)
+    snapshot.forget()
+
+
+def end(owner: Owner, now: datetime, application: Application | None = None) -> None:
+    """Ends every token and grant in the name of `owner`, or those of one application."""
+    whose: dict[str, Any] = {"owner_type": owner.type, "owner_id": owner.key}
+    if application:
+        whose["application"] = application
+    IssuedToken.objects.filter(**whose, revoked_at=None).update(revoked_at=now)
+    IssuedGrant.objects.filter(**whose).delete()
     snapshot.forget()
 
 
 def _issue(
-    application: Application, claims: dict[str, Any], digest: str, standing: QuerySet[IssuedToken], now: datetime
+    application: Application,
+    claims: dict[str, Any],
+    digest: str,
+    owner: Owner | None,
+    standing: QuerySet[IssuedToken],
+    now: datetime,
 ) -> IssuedToken:
     with transaction.atomic():
         # Of several askers at a time one issues and the others find it.
@@ -234,6 +353,7 @@ def _issue(
         issued_at = int(now.timestamp())
         expires_at = issued_at + application.token_lifetime
         issued = IssuedToken(application=application, digest=digest, expires_at=datetime.fromtimestamp(expires_at, UTC))
+        issued.owner_type, issued.owner_id = owner or (None, None)
         issued.claims = claims | {"iat": issued_at, "exp": expires_at, "rand": issued.number}
         issued.save(force_insert=True)
         return issued

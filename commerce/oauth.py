@@ -4,13 +4,11 @@ Bodies are those Commerce Layer clients expect: OAuth2's own members, and every 
 as a number.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import unquote_plus
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,24 +16,38 @@ from django.http.multipartparser import MultiPartParserError
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from oauth2_provider.oauth2_backends import OAuthLibCore
-from oauth2_provider.oauth2_validators import OAuth2Validator
-from oauthlib.common import Request as OAuthRequest
-from oauthlib.oauth2 import BearerToken, ClientCredentialsGrant, RevocationEndpoint, TokenEndpoint
 from oauthlib.oauth2.rfc6749.errors import InvalidRequestError
 
 from commerce import auth, clock, ids, rate_limits
 from commerce.api import registry
 from commerce.errors import AccessDenied, InvalidToken
-from commerce.models import Application, IssuedToken, Mode, Role
-from commerce.models.access import ACTIONS, is_scope
+from commerce.models import IssuedToken, Mode, Role
+from commerce.models.access import ACTIONS
+from commerce.oauth_server import Throttled, TokenServer, Validator, credentials, is_text
 
-PARAMETERS = ("grant_type", "client_id", "client_secret", "scope", "token", "token_type_hint")
+PARAMETERS = (
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "scope",
+    "username",
+    "password",
+    "assertion",
+    "refresh_token",
+    "code",
+    "redirect_uri",
+    "token",
+    "token_type_hint",
+)
 LARGEST_BODY = 65_536
 
 CODES = {400: "BAD_REQUEST", 401: "UNAUTHORIZED", 403: "FORBIDDEN", 405: "METHOD_NOT_ALLOWED"}
 DETAILS = {
     "invalid_client": "Client authentication failed due to unknown client, no client authentication included, "
     "or unsupported authentication method.",
+    "invalid_grant": "The provided authorization grant is invalid, expired, revoked, does not match the redirection "
+    "URI used in the authorization request, or was issued to another client.",
+    "invalid_assertion": "The provided assertion is invalid.",
     "invalid_scope": "The requested scope is invalid, unknown, or malformed.",
     "unsupported_grant_type": "The authorization grant type is not supported by the authorization server.",
     "unauthorized_client": "The client is not authorized to perform this request using this method.",
@@ -51,61 +63,7 @@ THROTTLED = {"title": "Too Many Requests", "code": "THROTTLED", "status": 429}
 CHALLENGES = {"basic": 'Basic realm="oauth"', "bearer": 'Bearer error="invalid_token"'}
 
 
-# --- The protocol ---------------------------------------------------------------------------------
-
-
-class TokenServer(TokenEndpoint, RevocationEndpoint):
-    """oauthlib's server with the grants that are spoken here. A further grant is a further entry."""
-
-    def __init__(self, validator: "Validator") -> None:
-        grants = {"client_credentials": ClientCredentialsGrant(validator)}
-        bearer = BearerToken(validator, token_generator=validator.generate_token)
-        TokenEndpoint.__init__(self, "client_credentials", bearer, grants)
-        RevocationEndpoint.__init__(self, validator, supported_token_types=["access_token"])
-
-
-class Validator(OAuth2Validator):
-    """What oauthlib asks us, at the instant `now`."""
-
-    def __init__(self, now: datetime) -> None:
-        super().__init__()
-        self.now = now
-
-    def client_authentication_required(self, request: OAuthRequest, *args: Any, **kwargs: Any) -> bool:
-        return True
-
-    def authenticate_client(self, request: OAuthRequest, *args: Any, **kwargs: Any) -> bool:
-        """By client id and secret; a public application by its client id alone, but never with a wrong secret."""
-        client_id, secret = _credentials(request.headers["Authorization"], request.client_id, request.client_secret)
-        if not client_id or request.client_id not in (None, client_id):
-            return False
-        application = self._load_application(client_id, request)
-        if application is None:
-            return False
-        request.is_proven = bool(secret)
-        return self._check_secret(secret, application.client_secret) if secret else application.is_public
-
-    def get_default_scopes(self, client_id: str, request: OAuthRequest, *args: Any, **kwargs: Any) -> list[str]:
-        return request.client.scopes.split(" ")
-
-    def validate_scopes(
-        self, client_id: str, scopes: list[str], client: Application, request: OAuthRequest, *args: Any, **kwargs: Any
-    ) -> bool:
-        return is_scope(" ".join(scopes))
-
-    def generate_token(self, request: OAuthRequest) -> str:
-        scope = " ".join(request.scopes)
-        request.issued = auth.issue(request.client, scope, self.now, is_public=not request.is_proven)
-        return auth.bearer(request.issued)
-
-    def save_bearer_token(self, token: dict[str, Any], request: OAuthRequest, *args: Any, **kwargs: Any) -> None:
-        """The token is kept already; what is missing is how old it is."""
-        claims = request.issued.claims
-        token["expires_in"] = claims["exp"] - int(self.now.timestamp())
-        token["created_at"] = claims["iat"]
-
-    def revoke_token(self, token: str, token_type_hint: str | None, request: OAuthRequest, *args: Any) -> None:
-        auth.revoke(token, request.client, self.now)
+# --- Requests -------------------------------------------------------------------------------------
 
 
 class OAuthBackend(OAuthLibCore):
@@ -135,7 +93,7 @@ def _parameters(request: HttpRequest) -> dict[str, str]:
         raise InvalidRequestError("The request body must be an object.")
     given = {name: body[name] for name in PARAMETERS if body.get(name) is not None}
     for name, value in given.items():
-        if not isinstance(value, str) or not _is_text(value):
+        if not isinstance(value, str) or not is_text(value):
             raise InvalidRequestError(f"{name} must be text.")
     if "scope" in given:
         given["scope"] = " ".join(dict.fromkeys(given["scope"].replace(",", " ").split()))
@@ -148,23 +106,6 @@ def _body(request: HttpRequest) -> Any:
     if request.content_type and request.content_type.endswith("json"):
         return json.loads(request.body or b"{}")
     return request.POST.dict()
-
-
-def _is_text(value: str) -> bool:
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _credentials(authorization: str, client_id: str | None, secret: str | None) -> tuple[str, str]:
-    """Client id and secret of HTTP Basic, or else those of the body; "" for what is missing."""
-    scheme, _, encoded = authorization.partition(" ")
-    if scheme.lower() != "basic":
-        return client_id or "", secret or ""
-    try:
-        client_id, _, secret = base64.b64decode(encoded).decode().partition(":")
-    except ValueError:
-        return "", ""
-    given = unquote_plus(client_id), unquote_plus(secret)
-    return given if all(map(_is_text, given)) else ("", "")
 
 
 # --- The endpoints --------------------------------------------------------------------------------
@@ -187,7 +128,10 @@ def _endpoint(method: str, answer: Callable[[HttpRequest, dict[str, str], dateti
         elif problem:
             status, body = _refusal(400, "invalid_request", problem)
         else:
-            status, body = answer(request, parameters, now)
+            try:
+                status, body = answer(request, parameters, now)
+            except Throttled as throttled:
+                allowance, status, body = throttled.allowance, 429, {"errors": THROTTLED}
         headers = {**allowance.headers, "Cache-Control": "no-store", "Pragma": "no-cache"}
         if status == 401 and _scheme(request) in CHALLENGES:
             headers["WWW-Authenticate"] = CHALLENGES[_scheme(request)]
@@ -215,11 +159,12 @@ def _revoke(request: HttpRequest, parameters: dict[str, str], now: datetime) -> 
 
 def _answer(text: str, status: int) -> Answer:
     body = json.loads(text or "{}")
-    return (status, body) if status == 200 else _refusal(status, body["error"], body.get("error_description"))
+    if status == 200:
+        return status, body
+    return _refusal(status, body["error"], DETAILS.get(body["error"]) or body.get("error_description", ""))
 
 
-def _refusal(status: int, error: str, detail: str | None) -> Answer:
-    detail = detail or DETAILS.get(error, "")
+def _refusal(status: int, error: str, detail: str) -> Answer:
     problem = {"title": error, "detail": detail, "code": CODES[status], "status": status}
     return status, {"errors": [problem], "error": error, "error_description": detail}
 
@@ -231,11 +176,13 @@ def _tokeninfo(request: HttpRequest, parameters: dict[str, str], now: datetime) 
         issued = IssuedToken.objects.select_related("application").get(number=caller.number)
     except (InvalidToken, IssuedToken.DoesNotExist):
         return 401, {"errors": [NO_TOKEN]}
+    places = issued.claims.get("market", {})
+    owner = {"owner": issued.claims["owner"]} if caller.owner else {}
     return 200, {
         "token": {
             "test": caller.tenant.mode == Mode.TEST,
-            "market_ids": [],
-            "stock_location_ids": [],
+            "market_ids": places.get("id", []),
+            "stock_location_ids": places.get("stock_location_ids", []),
             "lifespan": issued.claims["exp"] - issued.claims["iat"],
         },
         "role": _role(caller),
@@ -246,13 +193,14 @@ def _tokeninfo(request: HttpRequest, parameters: dict[str, str], now: datetime) 
             "core": False,
         },
         "permissions": _permissions(caller),
+        **owner,
         "accessible_apps": [],
     }
 
 
 def _role(caller: auth.Caller) -> dict[str, Any]:
-    if caller.role is None:
-        kind = "admin" if caller.kind in auth.BY_ROLE else caller.kind
+    if caller.role is None or caller.is_shopper:
+        kind = caller.kind if caller.is_shopper else "admin"
         return {"id": None, "kind": kind, "name": kind.replace("_", " ").capitalize()}
     role = Role.objects.filter(organization_id=caller.tenant.organization_id, name=caller.role).first()
     return {"id": role and ids.encode(role.pk), "kind": "custom", "name": caller.role}
@@ -262,10 +210,10 @@ def _permissions(caller: auth.Caller) -> dict[str, dict[str, list[str]]]:
     """What the caller may do to which type, of what can be done to it at all."""
     permissions = {}
     for resource in registry:
-        possible = {"read", *resource.actions}
-        actions = [action for action in ACTIONS if action in possible and caller.permits(action, resource.type)]
-        if actions:
-            permissions[resource.type] = {"actions": actions}
+        open_actions = [action for action in resource.actions if caller.permits(action, resource.type)]
+        permitted = {auth.PERMISSIONS.get(action, action) for action in open_actions}
+        if permitted:
+            permissions[resource.type] = {"actions": [action for action in ACTIONS if action in permitted]}
     return permissions
 
 
@@ -279,7 +227,7 @@ def _read(request: HttpRequest) -> tuple[dict[str, str], str]:
 
 def _sender(request: HttpRequest, parameters: dict[str, str]) -> str:
     authorization = request.META.get("HTTP_AUTHORIZATION", "")
-    client_id, _ = _credentials(authorization, parameters.get("client_id"), None)
+    client_id, _ = credentials(authorization, parameters.get("client_id"), None)
     sender = f"{request.META.get('REMOTE_ADDR')} {client_id or authorization}"
     return hashlib.sha256(sender.encode(errors="replace")).hexdigest()[:32]
 

@@ -34,7 +34,6 @@ if not SIGNING_KEY_FILES:
 # --- Applications ---------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -48,6 +47,7 @@ INSTALLED_APPS = [
     "promotions",
     "coupons",
     "tags",
+    "django.contrib.admin",  # after what overrides its templates
 ]
 
 MIDDLEWARE = [
@@ -186,14 +186,17 @@ RATE_LIMITS = {
     "read": env.str("RATE_LIMIT_READ", "250/10 1000/60"),
     "write": env.str("RATE_LIMIT_WRITE", "50/10 200/60"),
     "codes": env.str("RATE_LIMIT_CODES", "30/60 300/3600"),
+    "passwords": env.str("RATE_LIMIT_PASSWORDS", "5/60 20/3600"),
 }
 """Requests per window in seconds, per application. "" switches one off.
 
-Of oauth they are per address and client; of codes it is codes that do not work, per token and address.
+Of oauth they are per address and client; of codes it is codes that do not work, per token and address;
+of passwords it is wrong ones, per application and e-mail or, at the login page, per user.
 """
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "commerce.Application"
-# None of what RFC 9700 advises against is served.
+# Of what RFC 9700 advises against, clients need passwords exchanged for tokens and codes without PKCE: our validator
+# opens both, the first to sales channels and the second to applications that prove themselves, and nothing else does.
 OAUTH2_PROVIDER = {
     "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
     "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,

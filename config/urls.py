@@ -2,7 +2,8 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
-from commerce import api, health, oauth
+from commerce import api, authorize, health, oauth
+from coupons.cart_page import try_a_cart
 from coupons.evaluations import evaluations
 from promotions import rule_checks
 
@@ -12,6 +13,7 @@ urlpatterns = [
     path("api/rules/check", rule_checks.check),
     path("api/<path:path>", api.route),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/try-a-cart/", admin.site.admin_view(try_a_cart), name="try-a-cart"),
     path("admin/", admin.site.urls),
     path("healthz", health.alive),
     path("readyz", health.ready),
@@ -19,6 +21,7 @@ urlpatterns = [
     path("oauth/token/", oauth.token),
     path("oauth/revoke", oauth.revoke),
     path("oauth/revoke/", oauth.revoke),
+    path("oauth/authorize", authorize.authorize),
     path("oauth/tokeninfo", oauth.tokeninfo),
     path("oauth/tokeninfo/", oauth.tokeninfo),
     path(".well-known/jwks.json", oauth.jwks),

@@ -19,7 +19,7 @@ from django.conf import settings
 
 ROOT: Path = settings.BASE_DIR
 DOMAIN = "tessera.test"
-UNLIMITED = {f"RATE_LIMIT_{bucket}": "" for bucket in ("OAUTH", "READ", "WRITE")}
+UNLIMITED = {f"RATE_LIMIT_{bucket}": "" for bucket in ("OAUTH", "READ", "WRITE", "PASSWORDS")}
 
 
 class Credentials(NamedTuple):

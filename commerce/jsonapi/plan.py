@@ -31,7 +31,7 @@ _HERE = "\x00"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the rows of one answer are written for. `meta` is the same of every resource object."""
+    """What the rows of one answer are written for: `tenant` is what who asks reaches, `meta` that of every object."""
 
     base_url: str
     tenant: Any
@@ -68,7 +68,7 @@ class Plan:
         self.index = {path: position for position, path in enumerate(self.paths)}
         self.trailing = self.index[trailing] if trailing else -1
         self._compile_writers()
-        self._statements: dict[tuple[str, str], Statement] = {}
+        self._statements: dict[tuple[str, str, type], Statement] = {}
 
     # --- Compiling --------------------------------------------------------------------------------
 
@@ -146,7 +146,7 @@ class Plan:
         return self._run("among", list(keys), tenant)
 
     def _run(self, lookup: str, sought: Any, tenant: Any) -> list[Row]:
-        kind = (lookup, connection.vendor)
+        kind = (lookup, connection.vendor, type(tenant))
         statement = self._statements.get(kind)
         if statement is None:
             statement = self._statements[kind] = self.statement(self._sought(lookup, like(tenant)))

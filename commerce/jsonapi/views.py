@@ -40,17 +40,24 @@ class ResourceView(ViewSetMixin, APIView):
 
     # --- What the project decides -----------------------------------------------------------------
 
-    tenant: Any
+    reach: Any
+    """What `Resource.rows` tells the rows by that the caller may meet: a tenant, or part of one. A named tuple."""
     now: Any
     by: Any
+    prohibited: frozenset[str] = frozenset()
+    """Attributes and relationships of the resource that the caller may not pass."""
 
     def enter(self, request: Request) -> None:
-        """Identifies the caller and sets `tenant`, `now` and `by`; raises ApiError to turn it away."""
+        """Identifies the caller and sets what is above; raises ApiError to turn it away."""
         raise NotImplementedError
 
     def authorize(self, action: str, resource: Resource) -> None:
-        """Raises ApiError unless the caller may do `action` (create, read, update, destroy) to `resource`."""
+        """Raises ApiError unless the caller may do `action` (list, retrieve, create, update, destroy) to `resource`."""
         raise NotImplementedError
+
+    def created(self, plan: Plan, row: Any) -> Row:
+        """What was just created, as it is answered. Raises ApiError where it was not the caller's to create."""
+        return self.row(plan, row.pk)
 
     def domain_error(self, cause: Exception) -> ApiError | None:
         """The error document of an exception the project knows."""
@@ -71,12 +78,12 @@ class ResourceView(ViewSetMixin, APIView):
     # --- Resources --------------------------------------------------------------------------------
 
     def list(self, request: Request) -> HttpResponse:
-        self.authorize("read", self.resource)
+        self.authorize("list", self.resource)
         query = self.query(request, self.resource, READ_MANY)
         return self.collection(request, self.resource, query)
 
     def retrieve(self, request: Request, id: str | None = None) -> HttpResponse:
-        self.authorize("read", self.resource)
+        self.authorize("retrieve", self.resource)
         query = self.query(request, self.resource, READ_ONE)
         key = self.singleton_key() if id is None else self.key(id)
         plan = plan_for(self.resource, query)
@@ -93,11 +100,11 @@ class ResourceView(ViewSetMixin, APIView):
         if document.id is not None:
             raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
         plan = plan_for(self.resource, query)
-        new = writing.Write(self.resource, document, self.tenant, self.by, creating=True)
+        new = self.write(document, creating=True)
         with self.transaction():
             row = self.new_row()
             new.write(row)
-            written = self.row(plan, row.pk)
+            written = self.created(plan, row)
         return self.single(request, plan, written, query, status=201)
 
     def update(self, request: Request, id: str) -> HttpResponse:
@@ -107,7 +114,7 @@ class ResourceView(ViewSetMixin, APIView):
         if document.id is None:
             raise error(400, "PARAM_MISSING", "id must be given.", pointer="/data")
         plan = plan_for(self.resource, query)
-        changed = writing.Write(self.resource, document, self.tenant, self.by, creating=False)
+        changed = self.write(document, creating=False)
         with self.transaction():
             row = self.locked(id)
             self.check_type(document)
@@ -133,8 +140,8 @@ class ResourceView(ViewSetMixin, APIView):
     def related(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
         relation = self.relation(name)
         target = self.resource.target(relation)
-        self.authorize("read", self.resource)
-        self.authorize("read", target)
+        self.authorize("retrieve", self.resource)
+        self.authorize_related(relation, self.resource)
         query = self.query(request, target, READ_MANY if relation.many else READ_ONE)
         parent = self.parent(id, relation)
         if relation.many:
@@ -146,7 +153,8 @@ class ResourceView(ViewSetMixin, APIView):
 
     def relationship(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
         relation = self.relation(name)
-        self.authorize("read", self.resource)
+        self.authorize("retrieve", self.resource)
+        self.authorize_related(relation, self.resource)
         query = self.query(request, None, LINKAGE if relation.many else frozenset())
         parent = self.parent(id, relation)
         return self.linkage(request, relation, parent, query)
@@ -158,11 +166,13 @@ class ResourceView(ViewSetMixin, APIView):
         how = {"PATCH": writing.REPLACE, "POST": writing.ADD, "DELETE": writing.REMOVE}[str(request.method)]
         if how != writing.REPLACE and not relation.many:
             raise error(403, "FORBIDDEN", f"{relation.name} is one resource: replace it by PATCH.")
+        if name in self.prohibited:
+            raise ApiError([writing.not_allowed("relationships", name)])
         linkage = parser.linkage_document(self.body(request), many=relation.many)
         with self.transaction():
             row = self.locked(id)
             self.check_match(request, row)
-            writing.set_linkage(self.resource, row, relation, linkage, how, self.tenant, self.by)
+            writing.set_linkage(self.resource, row, relation, linkage, how, self.reach, self.by)
         return response(b"", 204)
 
     # --- Parts of a request -----------------------------------------------------------------------
@@ -176,16 +186,24 @@ class ResourceView(ViewSetMixin, APIView):
 
     def authorize_included(self, include: IncludeTree, resource: Resource) -> None:
         for name, branch in include.items():
-            target = resource.target(resource.relations[name])
-            self.authorize("read", target)
-            self.authorize_included(branch, target)
+            relation = resource.relations[name]
+            self.authorize_related(relation, resource)
+            self.authorize_included(branch, resource.target(relation))
+
+    def authorize_related(self, relation: Rel, resource: Resource) -> None:
+        self.authorize("list" if relation.many else "retrieve", resource.target(relation))
 
     def authorize_sorted(self, criteria: tuple[str, ...], resource: Resource) -> None:
         for criterion in criteria:
             owner = resource
             for name in criterion.removeprefix("-").split(".")[:-1]:
                 owner = owner.target(owner.relations[name])
-                self.authorize("read", owner)
+                self.authorize("list", owner)  # an order tells of every row
+
+    def write(self, document: parser.ResourceDocument, *, creating: bool) -> writing.Write:
+        return writing.Write(
+            self.resource, document, self.reach, self.by, creating=creating, prohibited=self.prohibited
+        )
 
     def body(self, request: Request) -> Any:
         content = request._request.body
@@ -200,14 +218,14 @@ class ResourceView(ViewSetMixin, APIView):
         return key
 
     def row(self, plan: Plan, key: int) -> Row:
-        row = plan.one(key, self.tenant)
+        row = plan.one(key, self.reach)
         if row is None:
             raise not_found()
         return row
 
     def locked(self, public_id: str) -> Any:
         """The row to be written, nobody else writing it until the transaction ends."""
-        row = self.resource.rows(self.tenant).select_for_update(of=("self",)).filter(pk=self.key(public_id)).first()
+        row = self.resource.rows(self.reach).select_for_update(of=("self",)).filter(pk=self.key(public_id)).first()
         if row is None:
             raise not_found()
         return row
@@ -222,7 +240,7 @@ class ResourceView(ViewSetMixin, APIView):
         """The parent's key, and last the key that leads to its target: its own, or the foreign key."""
         columns = ["pk"] if relation.inverse else ["pk", f"{relation.name}_id"]
         key = self.singleton_key() if public_id is None else self.key(public_id)
-        row: Row | None = self.resource.rows(self.tenant).filter(pk=key).values_list(*columns).first()
+        row: Row | None = self.resource.rows(self.reach).filter(pk=key).values_list(*columns).first()
         if row is None:
             raise not_found()
         return row
@@ -231,7 +249,7 @@ class ResourceView(ViewSetMixin, APIView):
         """What a to-one relationship of a parent leads to: a plan and the row it read."""
         plan = plan_for(self.resource.target(relation), query, (self.resource, relation) if relation.inverse else None)
         key = parent[-1]
-        return plan, plan.one(key, self.tenant) if key is not None else None
+        return plan, plan.one(key, self.reach) if key is not None else None
 
     def check_type(self, document: parser.ResourceDocument) -> None:
         if document.type != self.resource.type:
@@ -263,7 +281,7 @@ class ResourceView(ViewSetMixin, APIView):
         self, request: Request, resource: Resource, query: Query, within: Within | None = None
     ) -> HttpResponse:
         plan = plan_for(resource, query)
-        records, found = search(plan, query, self.tenant, self.now, partial(self.authorize, "read"), within)
+        records, found = search(plan, query, self.reach, self.now, partial(self.authorize, "list"), within)
         compound = Compound(plan, found, self.context(request))
         document = {
             "meta": {"record_count": records, "page_count": page_count(records, query.page)},
@@ -281,7 +299,7 @@ class ResourceView(ViewSetMixin, APIView):
             document["links"] = self.relationship_links()
             return self.answer(request, document, None)
         plan, within = plan_for(target, bare), Within(self.resource, relation, parent[0])
-        records, found = search(plan, bare, self.tenant, self.now, partial(self.authorize, "read"), within)
+        records, found = search(plan, bare, self.reach, self.now, partial(self.authorize, "list"), within)
         document = {
             "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": [plan.identifier(row) for row in found],

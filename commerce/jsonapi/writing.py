@@ -1,6 +1,6 @@
 """From a checked document to a changed row: attributes through the serializer, targets through their own tenant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import lru_cache
 from typing import Any
@@ -29,14 +29,23 @@ class Write:
     transaction: targets are read, the row is written and its to-many members are set in it.
     """
 
-    def __init__(self, resource: Resource, document: ResourceDocument, tenant: Any, by: Any, *, creating: bool) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        document: ResourceDocument,
+        tenant: Any,
+        by: Any,
+        *,
+        creating: bool,
+        prohibited: frozenset[str] = frozenset(),
+    ) -> None:
         self.resource = resource
-        self.attributes = dict(document.attributes)
-        self.linkages = dict(document.relationships)
         self.tenant = tenant
         self.by = by
         self.creating = creating
         self.problems: list[Problem] = []
+        self.attributes = self._without(prohibited, "attributes", document.attributes)
+        self.linkages = self._without(prohibited, "relationships", document.relationships)
         self._take_null_relationships()
         self.fired = self._fired_triggers()
         self.values = dict(self._valid_attributes())
@@ -60,6 +69,10 @@ class Write:
 
     # --- Gathering --------------------------------------------------------------------------------
 
+    def _without(self, prohibited: frozenset[str], member: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        self.problems += [not_allowed(member, name) for name in given if name in prohibited]
+        return {name: value for name, value in given.items() if name not in prohibited}
+
     def _take_null_relationships(self) -> None:
         """Some clients clear a to-one relationship by a null attribute of its name."""
         for name in [name for name, value in self.attributes.items() if value is None]:
@@ -73,7 +86,7 @@ class Write:
         fields = {name: field for name, field in writable_fields(self.resource).items() if name not in untimely}
         for name in self.attributes:
             if name not in fields and name not in self.resource.all_triggers:
-                self.problems.append(_not_allowed("attributes", name))
+                self.problems.append(not_allowed("attributes", name))
         for name, field in fields.items():
             value = self.attributes.get(name, empty)
             if value is empty and not (self.creating and field.required):
@@ -98,7 +111,7 @@ class Write:
                 continue
             value = self.attributes[name]
             if action not in trigger.on:
-                self.problems.append(_not_allowed("attributes", name))
+                self.problems.append(not_allowed("attributes", name))
             elif self._fires(name, trigger, value):
                 fired[name] = value
         for name in fired:
@@ -126,7 +139,7 @@ class Write:
         Targets are locked in the order of the declaration, whatever that of the document, so that writers meet in one.
         """
         relations = self.resource.relations
-        self.problems += [_not_allowed("relationships", name) for name in self.linkages if name not in relations]
+        self.problems += [not_allowed("relationships", name) for name in self.linkages if name not in relations]
         members: dict[str, list[Any]] = {}
         for name, relation in relations.items():
             given = name in self.linkages
@@ -259,6 +272,6 @@ def _default(resource: Resource, name: str) -> Any:
     return resource.field_of(resource.sources[name].paths[0]).get_default()
 
 
-def _not_allowed(member: str, name: str) -> Problem:
+def not_allowed(member: str, name: str) -> Problem:
     shown = name if len(name) <= 255 else f"{name[:255]}…"
     return Problem(400, "PARAM_NOT_ALLOWED", f"{shown} is not allowed.", source={"pointer": pointer_to(member, name)})

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from django.db import models
 
@@ -19,8 +19,18 @@ class Tenant(NamedTuple):
     mode: str
 
 
+class OfTenant(Protocol):
+    """A tenant, or what is reached of one."""
+
+    @property
+    def organization_id(self) -> Any: ...
+
+    @property
+    def mode(self) -> Any: ...
+
+
 class OwnedQuerySet(models.QuerySet):
-    def owned_by(self, tenant: Tenant) -> Self:
+    def owned_by(self, tenant: OfTenant) -> Self:
         return self.filter(organization_id=tenant.organization_id, mode=tenant.mode)
 
 

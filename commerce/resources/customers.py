@@ -7,7 +7,7 @@ from django.db.models import Case, Value, When
 from django.db.models import CharField as TextColumn
 from rest_framework.fields import CharField, EmailField
 
-from commerce import changes
+from commerce import auth, changes
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NormalisedFilter
 from commerce.jsonapi.resource import Derived, Rel, Trigger
@@ -105,7 +105,10 @@ class PasswordField(CharField):
         return make_password(super().run_validation(data))
 
 
-PASSWORD = PasswordField(min_length=6, max_length=128, required=False, write_only=True, trim_whitespace=False)
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 6, 128
+PASSWORD = PasswordField(
+    min_length=SHORTEST_PASSWORD, max_length=LONGEST_PASSWORD, required=False, write_only=True, trim_whitespace=False
+)
 
 
 def set_password_hash(customer: Customer, password_hash: str, by: changes.By) -> None:
@@ -176,10 +179,17 @@ class Customers(Resource):
             changes.announce(row, "create_password", by)
 
     def update(self, row: Customer, by: changes.By) -> None:
+        """A new password ends what was begun with the old one."""
         has_new_password = row.password_hash != row.stored("password_hash")
         super().update(row, by)
         if has_new_password:
             changes.announce(row, "create_password", by)
+            auth.end(auth.Owner(auth.CUSTOMER, row.pk), by.now)
+
+    def destroy(self, row: Customer, by: changes.By) -> None:
+        owner = auth.Owner(auth.CUSTOMER, row.pk)
+        super().destroy(row, by)
+        auth.end(owner, by.now)
 
 
 # --- Address books --------------------------------------------------------------------------------

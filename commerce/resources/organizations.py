@@ -6,9 +6,10 @@ from django.db import models
 from commerce.api import Resource, registry
 from commerce.auth import Caller
 from commerce.jsonapi.resource import Derived
-from commerce.models import Application, Organization, Tenant
+from commerce.models import Application, Organization
 from commerce.models.access import is_public
 from commerce.models.organizations import DEFAULTS, in_force
+from commerce.permissions import Reach
 from commerce.resources.activity import EVENT_STORES
 
 
@@ -43,7 +44,7 @@ class Organizations(Resource):
     }
     relationships = (EVENT_STORES,)
 
-    def rows(self, tenant: Tenant) -> models.QuerySet:
+    def rows(self, tenant: Reach) -> models.QuerySet:
         return Organization.objects.filter(pk=tenant.organization_id)
 
     def singleton_key(self, caller: Caller) -> int:

@@ -10,6 +10,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from django.conf import LazySettings
+from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db import connection
 from django.http import HttpRequest
@@ -23,6 +24,7 @@ from commerce import auth, ids, keys
 from commerce.errors import AccessDenied, InvalidToken
 from commerce.models import Application, IssuedToken, Organization, Role, Tenant
 from commerce.models.access import ACTIONS
+from commerce.permissions import Shopper
 from tests import factories
 from tests.factories import NOW
 
@@ -218,13 +220,17 @@ def test_a_caller_is_its_tenant_and_application(acme: Organization):
         application_id=application.pk,
         number=token.number,
         who={"application": {"id": application.public_id, "kind": "integration", "public": False}},
+        owner=None,
+        market_ids=None,
+        reach=Tenant(acme.pk, "live"),
     )
 
 
 def test_the_owner_of_a_token_is_told_to_versions(acme: Organization):
-    claims = issued(factories.application(acme)).claims | {"owner": {"id": "abcdefghij", "type": "Customer", "x": 1}}
-    who = auth.authenticate(request(auth.keyring().sign(claims)), NOW).who
-    assert who["owner"] == {"id": "abcdefghij", "type": "Customer"}
+    claims = issued(factories.application(acme)).claims | {"owner": {"id": ids.encode(7), "type": "Customer", "x": 1}}
+    caller = auth.authenticate(request(auth.keyring().sign(claims)), NOW)
+    assert caller.who["owner"] == {"id": ids.encode(7), "type": "Customer"}
+    assert caller.customer_id == 7
 
 
 def test_a_token_ends_at_the_instant_it_says(acme: Organization):
@@ -286,7 +292,7 @@ def test_the_snapshot_is_read_again_after_a_second(
     auth.authenticate(asking, NOW)
     monkeypatch.setattr(auth, "REFRESH_SECONDS", 0)
     auth.snapshot.forget()
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(10):
         auth.authenticate(asking, NOW)
         auth.authenticate(asking, NOW)
 
@@ -417,12 +423,94 @@ def test_a_changed_or_deleted_role_changes_what_its_tokens_permit(acme: Organiza
     assert not any(who.permits(action, "coupons") for action in ACTIONS)
 
 
-def test_a_sales_channel_reads_its_organization_and_application_and_nothing_else(acme: Organization):
+def test_no_role_opens_anything_to_a_sales_channel(acme: Organization):
     channel = caller(factories.application(acme, "sales_channel", role=role(acme, coupons=["read"])))
     assert channel.is_sales_channel
     types = ["organizations", "applications", "coupons", "promotions", "tags", "versions", "events", "event_stores"]
-    permitted = [(action, type_) for action in ACTIONS for type_ in types if channel.permits(action, type_)]
-    assert permitted == [("read", "organizations"), ("read", "applications")]
+    actions = ["list", "retrieve", "create", "update", "destroy"]
+    permitted = [(action, type_) for action in actions for type_ in types if channel.permits(action, type_)]
+    assert permitted == [("retrieve", "organizations"), ("retrieve", "applications")]
+
+
+# --- In somebody's name, and where ----------------------------------------------------------------
+
+
+def session_of(application: Application, **values: Any) -> auth.Caller:
+    token = issued(application, session=auth.Session(**values))
+    return auth.authenticate(request(auth.bearer(token)), NOW)
+
+
+@pytest.mark.parametrize("kind", ["sales_channel", "webapp", "integration"])
+def test_whoever_comes_in_the_name_of_a_customer_is_a_shopper(acme: Organization, kind: str):
+    caller = session_of(factories.application(acme, kind), owner=auth.Owner("Customer", 7))
+    assert caller.reach == Shopper(acme.pk, "test", 7, [], acme.pk)
+    assert caller.is_shopper
+    assert not caller.permits("list", "coupons")
+
+
+def test_a_sales_channel_reaches_the_markets_its_token_names(acme: Organization):
+    application = factories.application(acme, "sales_channel")
+    token = issued(application, scope="market:code:eu", session=auth.Session(markets=(3, 5)))
+    caller = auth.authenticate(request(auth.bearer(token)), NOW)
+    assert caller.market_ids == (3, 5)
+    assert caller.reach == Shopper(acme.pk, "test", 0, [3, 5], 0)
+    assert token.claims["market"] == {
+        "id": [ids.encode(3), ids.encode(5)],
+        "stock_location_ids": [],
+        "geocoder_id": None,
+        "allows_external_prices": False,
+    }
+
+
+def test_a_token_for_all_markets_names_none(acme: Organization):
+    application = factories.application(acme, "sales_channel")
+    assert "market" not in issued(application).claims
+    assert caller(application).market_ids is None
+
+
+def test_an_older_token_of_a_market_that_it_does_not_name_reaches_none(acme: Organization):
+    token = issued(factories.application(acme, "sales_channel"), scope="market:code:eu")
+    assert auth.authenticate(request(auth.bearer(token)), NOW).reach == Shopper(acme.pk, "test", 0, [], 0)
+
+
+def test_a_user_of_the_admin_brings_the_permissions_of_the_application(acme: Organization):
+    user = User.objects.create_user("ada", is_staff=True)
+    auth.snapshot.forget()
+    application = factories.application(acme, "webapp", role=role(acme, coupons=["read"]))
+    token = issued(application, session=auth.Session(owner=auth.Owner("User", user.pk)))
+    caller = auth.authenticate(request(auth.bearer(token)), NOW)
+    assert token.claims["user"] == {"id": ids.encode(user.pk)}
+    assert (caller.owner, caller.customer_id, caller.reach) == (("User", user.pk), None, caller.tenant)
+    assert caller.permits("list", "coupons")
+    assert not caller.permits("update", "coupons")
+
+
+@pytest.mark.parametrize("lost", [{"is_active": False}, {"is_staff": False}])
+def test_tokens_of_a_user_who_is_no_longer_staff_are_refused(acme: Organization, lost: dict[str, bool]):
+    user = User.objects.create_user("ada", is_staff=True)
+    auth.snapshot.forget()
+    token = issued(factories.application(acme, "webapp"), session=auth.Session(owner=auth.Owner("User", user.pk)))
+    assert is_accepted(auth.bearer(token))
+    User.objects.update(**lost)
+    auth.snapshot.forget()
+    assert not is_accepted(auth.bearer(token))
+
+
+def test_ending_an_owner_ends_their_tokens_and_nobody_elses(acme: Organization):
+    shop, other = (factories.application(acme, "sales_channel") for _ in range(2))
+    ada, bob = (auth.Session(owner=auth.Owner("Customer", key)) for key in (7, 8))
+    tokens = [auth.bearer(issued(app, session=whose)) for app in (shop, other) for whose in (ada, bob, auth.NOBODYS)]
+    auth.end(auth.Owner("Customer", 7), NOW)
+    assert [is_accepted(token) for token in tokens] == [False, True, True, False, True, True]
+
+
+def test_a_customers_token_costs_no_query(acme: Organization, django_assert_num_queries: Any):
+    session = auth.Session(owner=auth.Owner("Customer", 7), markets=(3,))
+    token = issued(factories.application(acme, "sales_channel"), scope="market:code:eu", session=session)
+    asking = request(auth.bearer(token), HTTP_HOST="acme.example.com")
+    auth.authenticate(asking, NOW)
+    with django_assert_num_queries(0):
+        assert auth.authenticate(asking, NOW).permits("retrieve", "customers")
 
 
 # --- Keys -----------------------------------------------------------------------------------------

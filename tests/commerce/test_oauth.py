@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from jwt.algorithms import RSAAlgorithm
 
 from commerce import auth, clock, ids
-from commerce.models import Application, IssuedToken, Organization, Role
+from commerce.models import Application, IssuedToken, Market, Organization, Role
 from tests import factories
 
 INVALID_CLIENT = (
@@ -112,43 +112,110 @@ def test_a_public_application_that_sends_its_secret_is_confidential(client: Clie
     assert (said["public"], said["confidential"]) == (False, True)
 
 
-def test_the_default_scopes_are_the_applications(client: Client, acme: Organization):
-    factories.application(acme, "sales_channel", client_id="eu", scopes="market:code:eu store:id:x")
-    assert asked(client, client_id="eu").json()["scope"] == "market:code:eu store:id:x"
+# --- Scopes ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def europe(acme: Organization) -> Market:
+    return factories.market(acme, code="eu_1.b-2")
+
+
+def assert_no_scope(answer: Any) -> None:
+    assert answer.status_code == 400
+    detail = "The requested scope is invalid, unknown, or malformed."
+    assert answer.json() == refusal("invalid_scope", detail, "BAD_REQUEST", 400)
+    assert not IssuedToken.objects.exists()
+
+
+def test_the_default_scopes_are_the_applications(client: Client, acme: Organization, europe: Market):
+    factories.application(acme, "sales_channel", client_id="eu", scopes="market:code:eu_1.b-2")
+    answer = asked(client, client_id="eu")
+    assert (answer.json()["scope"], claims(answer)["market"]["id"]) == ("market:code:eu_1.b-2", [europe.public_id])
+
+
+@pytest.mark.parametrize("scope", ["market:{0.pk}", "market:id:{0.public_id}", "market:code:{0.code}"])
+def test_a_market_is_named_by_key_id_or_code_and_told_by_its_id(
+    client: Client, channel: Application, europe: Market, scope: str
+):
+    scope = scope.format(europe)
+    answer = asked(client, client_id="shop", scope=scope)
+    assert (answer.json()["scope"], claims(answer)["scope"]) == (scope, scope)
+    assert claims(answer)["market"] == {
+        "id": [europe.public_id],
+        "stock_location_ids": [],
+        "geocoder_id": None,
+        "allows_external_prices": False,
+    }
+
+
+def test_several_markets_and_stock_locations_are_told(client: Client, acme: Organization, channel: Any, europe: Market):
+    asia, store = factories.market(acme), factories.stock_location(acme, code="milan")
+    scope = (
+        f"market:id:{asia.public_id},market:code:{europe.code}  stock_location:code:milan,market:id:{asia.public_id}"
+    )
+    answer = asked(client, client_id="shop", scope=scope)
+    told = claims(answer)["market"]
+    assert answer.json()["scope"] == (f"market:id:{asia.public_id} market:code:{europe.code} stock_location:code:milan")
+    assert sorted(told["id"]) == sorted([asia.public_id, europe.public_id])
+    assert told["stock_location_ids"] == [store.public_id]
+
+
+@pytest.mark.parametrize("client_id", ["shop", "main"])
+def test_all_markets_are_told_by_their_scope_alone(client: Client, channel: Any, integration: Any, client_id: str):
+    answer = asked(client, client_id=client_id, client_secret="s3cret", scope="market:all")
+    assert answer.json()["scope"] == "market:all"
+    assert "market" not in claims(answer)
 
 
 @pytest.mark.parametrize(
     "scope",
     [
-        "market:all",
-        "market:12",
-        "market:id:xYZxYZxYZx",
-        "market:code:eu_1.b-2",
-        "store:id:a",
-        "store:code:a",
-        "stock_location:id:a",
-        "stock_location:code:a",
+        *("admin", "market:", "market:id:", "store:all", "market:id:é", "market:all x", "a" * 9999),
+        *("market:12", "market:99999999999999999999999", "market:id:xYZxYZxYZx", "market:id:1", "market:code:none"),
+        *("store:id:a", "store:code:a", "market:all store:code:a", "market:code:eu_1.b-2 market:code:none"),
+        *("stock_location:id:a", "stock_location:code:a", "market:code:eu_1.b-2 stock_location:code:a"),
     ],
 )
-def test_every_kind_of_scope_is_granted(client: Client, channel: Application, scope: str):
-    answer = asked(client, client_id="shop", scope=scope)
-    assert (answer.json()["scope"], claims(answer)["scope"]) == (scope, scope)
+@pytest.mark.parametrize("client_id", ["shop", "main"])
+def test_any_other_scope_is_refused(
+    client: Client, channel: Any, integration: Any, europe: Market, client_id: str, scope: str
+):
+    assert_no_scope(asked(client, client_id=client_id, client_secret="s3cret", scope=scope))
 
 
-def test_scopes_are_separated_by_spaces_or_commas_and_told_once(client: Client, channel: Application):
-    answer = asked(client, client_id="shop", scope="market:id:a,store:id:b  market:id:a")
-    assert answer.json()["scope"] == "market:id:a store:id:b"
+@pytest.mark.parametrize("client_id", ["shop", "main"])
+def test_a_market_of_another_tenant_or_disabled_is_unknown(
+    client: Client, acme: Organization, channel: Any, integration: Any, client_id: str
+):
+    disabled = factories.market(acme, disabled_at=factories.NOW)
+    theirs = [factories.market(factories.organization()), factories.market(acme, mode="live")]
+    for market in (disabled, *theirs):
+        scope = f"market:id:{market.public_id}"
+        assert_no_scope(asked(client, client_id=client_id, client_secret="s3cret", scope=scope))
 
 
-@pytest.mark.parametrize(
-    "scope", ["admin", "market:", "market:id:", "store:all", "market:id:é", "market:all x", "a" * 9999]
-)
-def test_any_other_scope_is_refused(client: Client, channel: Application, scope: str):
-    answer = asked(client, client_id="shop", scope=scope)
-    assert answer.status_code == 400
-    detail = "The requested scope is invalid, unknown, or malformed."
-    assert answer.json() == refusal("invalid_scope", detail, "BAD_REQUEST", 400)
-    assert not IssuedToken.objects.exists()
+def test_a_private_market_is_unknown_to_a_sales_channel_and_known_to_an_integration(
+    client: Client, acme: Organization, channel: Application, integration: Application
+):
+    factories.market(acme, code="club", customer_group=factories.customer_group(acme))
+    assert_no_scope(asked(client, client_id="shop", scope="market:code:club"))
+    assert asked(client, client_id="main", client_secret="s3cret", scope="market:code:club").status_code == 200
+
+
+def test_a_sales_channel_needs_a_market(client: Client, acme: Organization, channel: Application, integration: Any):
+    factories.stock_location(acme, code="milan")
+    assert_no_scope(asked(client, client_id="shop", scope="stock_location:code:milan"))
+    answer = asked(client, client_id="main", client_secret="s3cret", scope="stock_location:code:milan")
+    assert claims(answer)["market"]["stock_location_ids"] != []
+
+
+def test_no_scope_leads_beyond_those_of_the_application(client: Client, acme: Organization, europe: Market):
+    asia = factories.market(acme, code="asia")
+    scopes = f"market:code:{europe.code} market:code:gone"
+    factories.application(acme, "sales_channel", client_id="eu", scopes=scopes)
+    for scope in ("market:all", "market:code:asia", f"market:id:{asia.public_id} market:id:{europe.public_id}"):
+        assert_no_scope(asked(client, client_id="eu", scope=scope))
+    assert asked(client, client_id="eu", scope=f"market:id:{europe.public_id}").status_code == 200
 
 
 # --- Refusals -------------------------------------------------------------------------------------
@@ -201,7 +268,7 @@ def test_two_clients_in_one_request_are_refused(client: Client, integration: App
     assert client.post("/oauth/token", body, HTTP_AUTHORIZATION=basic("main", "s3cret")).status_code == 401
 
 
-@pytest.mark.parametrize("grant", ["password", "refresh_token", "authorization_code", "implicit", "x"])
+@pytest.mark.parametrize("grant", ["implicit", "x", "urn:ietf:params:oauth:grant-type:device_code"])
 def test_a_grant_that_is_not_spoken_is_refused(client: Client, integration: Application, grant: str):
     answer = asked(client, grant_type=grant, client_id="main", client_secret="s3cret")
     assert answer.status_code == 400
@@ -381,10 +448,24 @@ def test_tokeninfo_tells_what_a_token_may_do(client: Client, acme: Organization)
     assert permissions == {"coupons": {"actions": ["create", "read"]}}
 
 
-def test_tokeninfo_of_a_sales_channel_permits_its_singletons(client: Client, channel: Application):
-    answer = told(client, asked(client, client_id="shop").json()["access_token"]).json()
-    assert answer["role"] == {"id": None, "kind": "sales_channel", "name": "Sales channel"}
-    assert answer["permissions"] == {"organizations": {"actions": ["read"]}, "applications": {"actions": ["read"]}}
+def test_tokeninfo_of_a_sales_channel_tells_what_shoppers_may_do_and_where(
+    client: Client, channel: Application, europe: Market
+):
+    answer = asked(client, client_id="shop", scope="market:code:eu_1.b-2").json()
+    said = told(client, answer["access_token"]).json()
+    assert said["role"] == {"id": None, "kind": "sales_channel", "name": "Sales channel"}
+    assert said["token"]["market_ids"] == [europe.public_id]
+    permissions = {name: " ".join(told["actions"]) for name, told in said["permissions"].items()}
+    assert permissions == {
+        "organizations": "read",
+        "applications": "read",
+        "skus": "read",
+        "prices": "read",
+        "bundles": "read",
+        "sku_lists": "read",
+        "customers": "create",
+        "addresses": "create",
+    }
 
 
 def test_tokeninfo_without_a_valid_token_is_refused(client: Client, db: None):
