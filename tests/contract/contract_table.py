@@ -432,7 +432,7 @@ TABLE = {
 }
 LATER = {
     "coupon_recipients": {"attachments": "attachments"},
-    **dict.fromkeys((name for name in TABLE if name.endswith("promotions")), {"attachments": "attachments"}),
+    **{name: {"attachments": "attachments"} for name in TABLE if name.endswith("promotions")},
     "markets": {
         "inventory_model": "inventory_models",
         "subscription_model": "subscription_models",

@@ -44,11 +44,11 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     )
     promotions = _promotions(owner, mode, number, catalog)
     rules = {kind: _rules(promotion, catalog, common) for kind, promotion in promotions.items()}
-    for kind, promotion in promotions.items():
-        values = {"coupon_recipient": recipient, "usage_limit": number, "expires_at": NOW, **common}
-        coupon = factories.coupon(rules[kind]["coupon_codes"], **values)
-        for tagged in (promotion, coupon):
-            change_tags(tagged, [tag], ADD, BY)
+    values = {"coupon_recipient": recipient, "usage_limit": number, "expires_at": NOW, **common}
+    coupons = {kind: factories.coupon(rules[kind]["coupon_codes"], **values) for kind in promotions}
+    for tagged in (*promotions.values(), *coupons.values()):
+        change_tags(tagged, [tag], ADD, BY)
+    coupon = coupons["percentage_discount"]
     for activity in (Event, Version):
         activity.objects.filter(resource_type="coupons", resource_id=coupon.pk).update(**common)
     of_coupon = {"resource_type": "coupons", "resource_id": coupon.pk}
@@ -60,7 +60,6 @@ def world(owner: Organization, application: Application, mode: str = "test", num
             "tags": tag,
             "promotions": promotions["percentage_discount"],
             "promotion_rules": rules["percentage_discount"]["coupon_codes"],
-            "coupon_codes_promotion_rules": coupon.promotion_rule,
             "coupon_recipients": recipient,
             "coupons": coupon,
             "events": Event.objects.get(name="coupons.create", **of_coupon),
