@@ -6,4 +6,4 @@ class CommerceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from commerce import catalog_admin, resources  # noqa: F401  (registers pages, declares resources)
+        from commerce import catalog_admin, customers_admin, resources  # noqa: F401  (registers pages, declares resources)

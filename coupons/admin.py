@@ -1,6 +1,6 @@
 """Coupons and recipients, and what promotions and rules show and do about their codes."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from commerce import clock
 from commerce.admin import (
     REFUSALS,
-    OwnedAdmin,
+    FoundByPrefix,
     TenantFilter,
     add_refusal,
     by,
@@ -27,7 +27,7 @@ from commerce.admin import (
     missing,
     page_of,
 )
-from commerce.models import Mode, Organization, normalise_email
+from commerce.models import normalise_email
 from commerce.money import MAX_CENTS
 from coupons import bulk
 from coupons.codes import Pattern, normalise_code
@@ -54,21 +54,6 @@ class ExpiryFilter(admin.SimpleListFilter):
             "dated": Q(expires_at__isnull=False),
         }
         return queryset.filter(conditions.get(self.value() or "", Q()))
-
-
-class FoundByPrefix(OwnedAdmin):
-    """Searched by how a normalised column begins, which its index with the tenant answers."""
-
-    column: ClassVar[str]
-    normalise: ClassVar[Any]
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        prefix = type(self).normalise(search_term)
-        if not prefix:
-            return queryset, False
-        tenants = {"organization_id__in": list(Organization.objects.values_list("pk", flat=True)), "mode__in": Mode}
-        reach = {f"{self.column}__bytewise__gte": prefix, f"{self.column}__bytewise__lt": f"{prefix}\U0010ffff"}
-        return queryset.filter(**tenants, **reach), False
 
 
 class GenerateForm(forms.Form):

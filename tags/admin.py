@@ -1,4 +1,4 @@
-"""Tags, and the tags of coupons and promotions on their pages."""
+"""Tags, and the tags of what carries any on their pages."""
 
 from typing import Any
 
@@ -25,11 +25,11 @@ from commerce.admin import (
     page_of,
 )
 from commerce.api import registry
+from commerce.catalog_admin import BundleAdmin, SkuAdmin
+from commerce.customers_admin import AddressAdmin, CustomerAdmin, ShippingMethodAdmin
 from commerce.jsonapi.writing import REPLACE
 from coupons.admin import CouponAdmin
-from coupons.models import Coupon
 from promotions.admin import PromotionAdmin
-from promotions.models import Promotion
 from tags.models import Tag
 from tags.tagging import change_tags
 
@@ -56,7 +56,7 @@ class TagAdmin(OwnedAdmin):
     def tag_view(self, request: HttpRequest, type: str, key: int) -> HttpResponse:
         """Replaces the tags of one row."""
         resource = registry.get(type)
-        if resource is None or not issubclass(resource.model, Coupon | Promotion):
+        if resource is None or "tags" not in resource.relations:
             raise Http404
         if not request.user.has_perm(_permission_to_change(resource.model)):
             raise PermissionDenied
@@ -104,5 +104,14 @@ def tags_of(row: Any) -> SafeString:
     return format_html("{} ({})", ", ".join(_names(row)) or "none", change)
 
 
-CouponAdmin.panels = (*CouponAdmin.panels, tags_of)
-PromotionAdmin.panels = (*PromotionAdmin.panels, tags_of)
+TAGGED: tuple[type[OwnedAdmin], ...] = (
+    CouponAdmin,
+    PromotionAdmin,
+    SkuAdmin,
+    BundleAdmin,
+    CustomerAdmin,
+    AddressAdmin,
+    ShippingMethodAdmin,
+)
+for pages in TAGGED:
+    pages.panels = (*pages.panels, tags_of)
