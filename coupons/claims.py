@@ -29,6 +29,8 @@ class Opening(NamedTuple):
 
 def openings(cart: Cart, known: Definitions) -> list[Opening]:
     """The coupons of every code of the cart and the promotions they open: one query, and what is not known yet."""
+    if not cart.coupon_codes:
+        return []
     norms = {normalise_code(code) for code in cart.coupon_codes}
     coupons = Coupon.objects.owned_by(cart.tenant).filter(code_norm__in=norms)
     coupons = coupons.select_related("coupon_recipient", "promotion_rule__promotion").order_by("pk")

@@ -30,15 +30,25 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield output.read_text()
 
 
-def command_in(text: str) -> str:
-    return re.search(r"^curl .*?'$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
+def command_in(text: str, option: str = "-i") -> str:
+    """The first `curl` with that option."""
+    return re.search(rf"^curl {option} .*?'$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
+
+
+def as_in_readme(command: str) -> str:
+    told = re.sub(r"\$\(DATA_DIR=\S+ ", "$(", command).replace(sys.executable, ".venv/bin/python")
+    return re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", told.replace(f"{ROOT}/", ""))
+
+
+def shell(command: str, folder: Path) -> str:
+    """What the command prints in another folder."""
+    pasted = ["sh", "-c", command]
+    return subprocess.run(pasted, cwd=folder, env=NEWCOMER, capture_output=True, text=True, check=True).stdout
 
 
 def paste(command: str, folder: Path) -> tuple[str, dict[str, str], dict[str, Any]]:
-    """Status line, headers and document that the command gives in a shell of another folder."""
-    shell = ["sh", "-c", command]
-    told = subprocess.run(shell, cwd=folder, env=NEWCOMER, capture_output=True, text=True, check=True).stdout
-    head, _, body = told.partition("\n\n")
+    """Status line, headers and document that the command gives."""
+    head, _, body = shell(command, folder).partition("\n\n")
     status, *lines = head.splitlines()
     return status, dict(line.lower().split(": ", 1) for line in lines), json.loads(body)
 
@@ -59,9 +69,7 @@ def test_the_readme_shows_that_command_and_its_answer(printed: str, tmp_path: Pa
     data = document["data"]
     shown = json.loads(re.search(r"```json\n(.*?)```", README, re.DOTALL).group(1))
 
-    told = re.sub(r"\$\(DATA_DIR=\S+ ", "$(", command).replace(sys.executable, ".venv/bin/python")
-    told = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", told.replace(f"{ROOT}/", ""))
-    assert re.sub(r'"id": "\w+"', "", told) == re.sub(r'"id": "\w+"', "", command_in(README))
+    assert re.sub(r'"id": "\w+"', "", as_in_readme(command)) == re.sub(r'"id": "\w+"', "", command_in(README))
 
     assert headers["location"].lower() == data["links"]["self"].lower()
     data["relationships"] = {name: data["relationships"][name] for name in shown["data"]["relationships"]}
@@ -69,3 +77,15 @@ def test_the_readme_shows_that_command_and_its_answer(printed: str, tmp_path: Pa
         data["attributes"][name] = shown["data"]["attributes"][name]
     masked = json.dumps(document).replace(data["id"], shown["data"]["id"])
     assert json.loads(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:8000", masked)) == shown
+
+
+def test_the_printed_cart_is_evaluated_with_a_promotion_that_is_not_reached_yet(printed: str, tmp_path: Path) -> None:
+    command = command_in(printed, "-s")
+    assert as_in_readme(command) == command_in(README, "-s")
+
+    evaluation = json.loads(shell(command, tmp_path))["data"]["attributes"]
+
+    assert [(one["coupon_code"], one["total_amount_cents"]) for one in evaluation["applied"]] == [("WELCOME-10", -400)]
+    assert evaluation["total_amount_cents"] == 4298
+    (missed,) = evaluation["not_applied"]
+    assert missed["sentence"] == "The order is too small: 1402 cents to go."

@@ -23,14 +23,15 @@ def test_it_makes_what_a_newcomer_needs() -> None:
 
     acme = Organization.objects.get()
     tenant = Tenant(acme.pk, Mode.TEST)
-    promotion = Promotion.objects.owned_by(tenant).get()
     rule = CouponCodesPromotionRule.objects.owned_by(tenant).get()
+    promotion = rule.promotion
     assert acme.slug == "acme"
     kinds = Application.objects.owned_by(tenant).values_list("kind", flat=True)
     assert sorted(kinds) == ["integration", "sales_channel"]
     assert (promotion.kind, promotion.percentage, rule.promotion_id) == ("percentage_discount", 10, promotion.pk)
     assert "curl -i http://127.0.0.1:9000/api/coupons" in told
     assert f'"id": "{ids.encode(rule.pk)}"' in told
+    assert "curl -s http://127.0.0.1:9000/api/evaluations" in told
 
 
 def test_its_staff_user_can_log_in_with_the_password_it_prints() -> None:
@@ -72,5 +73,8 @@ def test_its_writes_are_told_in_versions() -> None:
         ("applications", "create", {"command": "create_application"}),
         ("applications", "create", {"command": "create_application"}),
         ("coupon_codes_promotion_rules", "create", {"command": "seed_demo"}),
+        ("coupons", "create", {"command": "seed_demo"}),
+        ("free_shipping_promotions", "create", {"command": "seed_demo"}),
+        ("order_amount_promotion_rules", "create", {"command": "seed_demo"}),
         ("percentage_discount_promotions", "create", {"command": "seed_demo"}),
     ]

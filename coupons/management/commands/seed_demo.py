@@ -17,9 +17,17 @@ from django.db import transaction
 from commerce import changes, clock
 from commerce.models import Application, Mode, Organization, Tenant
 from commerce.organizations import create_organization
-from promotions.models import CouponCodesPromotionRule, PercentageDiscountPromotion
+from coupons import upkeep
+from coupons.models import Coupon
+from promotions.models import (
+    CouponCodesPromotionRule,
+    FreeShippingPromotion,
+    OrderAmountPromotionRule,
+    PercentageDiscountPromotion,
+)
 
 SLUG = "acme"
+CODE = "WELCOME-10"
 
 GUIDE = """
 Create a coupon from another terminal, as often as you like:
@@ -30,6 +38,16 @@ curl -i {url}/api/coupons \\
   -d '{{"data": {{"type": "coupons",
      "attributes": {{"code": "DEMO-'$(date +%s%N)'"}},
      "relationships": {{"promotion_rule": {{"data": {{"type": "coupon_codes_promotion_rules", "id": "{rule}"}}}}}}}}}}'
+
+Ask what a cart would come to, and why a promotion does not apply:
+
+curl -s {url}/api/evaluations \\
+  -H "Authorization: Bearer $({manage} issue_token --organization {slug})" \\
+  -H 'Accept: application/vnd.api+json' -H 'Content-Type: application/vnd.api+json' \\
+  -d '{{"data": {{"type": "evaluations", "attributes": {{
+     "currency_code": "EUR", "customer_email": "ada@example.com", "coupon_codes": ["{code}"],
+     "line_items": [{{"code": "SHIRT", "quantity": 2, "unit_amount_cents": 1999}}],
+     "shipments": [{{"cost_amount_cents": 700}}]}}}}}}'
 
 The admin is at {url}/admin/ for {staff}.
 """
@@ -44,10 +62,16 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, **options: Any) -> None:
         by = changes.By({"command": "seed_demo"}, clock.now())
         with transaction.atomic():
-            rule = _rule(_organization(by), by)
+            organization = _organization(by)
+            rule = _rule(organization, by)
             staff, password = _staff()
         guide = GUIDE.format(
-            url=f"http://127.0.0.1:{port}", slug=SLUG, rule=rule.public_id, manage=_manage(), staff=staff
+            url=f"http://127.0.0.1:{port}",
+            slug=SLUG,
+            rule=rule.public_id,
+            code=CODE,
+            manage=_manage(),
+            staff=staff,
         )
         self.stdout.write(guide.rstrip("\n"))
         if password:
@@ -79,7 +103,19 @@ def _rule(organization: Organization, by: changes.By) -> CouponCodesPromotionRul
         changes.create(promotion, by)
         rule = CouponCodesPromotionRule(**tenant._asdict(), promotion=promotion)
         changes.create(rule, by)
+        upkeep.create_coupon(Coupon(**tenant._asdict(), promotion_rule=rule, code=CODE), by)
+        _free_shipping(tenant, by)
     return rule
+
+
+def _free_shipping(tenant: Tenant, by: changes.By) -> None:
+    """From 50 euros, so that the demo's cart is told how far it is."""
+    window = {"starts_at": by.now, "expires_at": by.now + timedelta(days=3650)}
+    promotion = FreeShippingPromotion(
+        **tenant._asdict(), name="Free shipping from 50 euros", currency_code="EUR", **window
+    )
+    changes.create(promotion, by)
+    changes.create(OrderAmountPromotionRule(**tenant._asdict(), promotion=promotion, order_amount_cents=5000), by)
 
 
 def _staff() -> tuple[str, str | None]:
