@@ -105,11 +105,12 @@ class Promotion:
     sku_list_id: int | None = None
     total_usage_limit: int | None = None
     rules: tuple[Rule, ...] = ()
+    rank: tuple[int, int] = field(init=False, repr=False, compare=False)
+    """Sorts promotions as they apply, first ones first."""
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Sorts promotions as they apply, first ones first."""
-        return -lifecycle.weight(self.exclusive, self.priority, self.kind, self.starts_at), self.id
+    def __post_init__(self) -> None:
+        weight = lifecycle.weight(self.exclusive, self.priority, self.kind, self.starts_at)
+        object.__setattr__(self, "rank", (-weight, self.id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
