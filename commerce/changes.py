@@ -6,6 +6,7 @@ many rows at once (`record_batch`, `delete_all`) and for counters (`count`, `res
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -17,7 +18,7 @@ from django.db.models import F, QuerySet
 
 from commerce import clock, ids
 from commerce.errors import Locked, NotUnique
-from commerce.models import Event, Owned, PricingRevision, Version
+from commerce.models import Event, Owned, PricingRevision, Tenant, Version
 
 
 class By(NamedTuple):
@@ -37,7 +38,7 @@ def atomic() -> Iterator[None]:
     The question which constraint it was is asked after the rollback, so a write that succeeds never pays for it.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), _raising_pricing_revisions():
             yield
     except IntegrityError as error:
         row = getattr(error, "row", None)
@@ -54,6 +55,7 @@ def create(row: Owned, by: By) -> None:
         _insert(row)
         changes = {name: [None, value] for name, value in _told(row).items() if value is not None}
         record(row, "create", changes, by)
+        _note_priced(row)
     _remember(row)
 
 
@@ -80,6 +82,7 @@ def save(row: Owned, by: By) -> bool:
             raise NotUnique("The resource was deleted by another request at the same time.")
         row.revision += 1
         record(row, "update", changes, by)
+        _note_priced(row)
     _remember(row)
     return True
 
@@ -94,6 +97,7 @@ def delete(row: Owned, by: By) -> None:
         _check_unreferred(row)
         record(row, "destroy", changes, by)
         row.delete()
+        _note_priced(row)
 
 
 def _check_unreferred(row: Owned) -> None:
@@ -136,8 +140,6 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
     told_as = event if event in ("create", "destroy") else "update"
     _insert(Version(event=told_as, changes=changes, who=by.who, **_about(row, by)))
     announce(row, event, by)
-    if row.is_priced:
-        _raise_pricing_revision(row)
 
 
 def announce(row: Owned, event: str, by: By) -> None:
@@ -154,17 +156,6 @@ def _about(row: Owned, by: By) -> dict[str, Any]:
         "created_at": by.now,
         "updated_at": by.now,
     }
-
-
-def _raise_pricing_revision(row: Owned) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_RAISING, [row.organization_id, row.mode])
-
-
-_RAISING = (
-    f"INSERT INTO {PricingRevision._meta.db_table} AS kept (organization_id, mode, revision) VALUES (%s, %s, 1) "  # noqa: S608
-    "ON CONFLICT (organization_id, mode) DO UPDATE SET revision = kept.revision + 1"
-)
 
 
 def touch(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
@@ -251,6 +242,49 @@ def _explain(row: Owned) -> None:
             is_unique = isinstance(constraint, models.UniqueConstraint)
             error = ValidationError("has already been taken", code="taken") if is_unique else cause
             raise ValidationError({attribute: error}) from None
+
+
+# --- What orders are discounted by ----------------------------------------------------------------
+
+_noted: ContextVar[set[Tenant] | None] = ContextVar("noted", default=None)
+"""Tenants whose pricing revision the transaction is going to raise."""
+
+
+def _note_priced(row: Owned) -> None:
+    tenants = _noted.get()
+    if not row.is_priced:
+        return
+    if tenants is None:
+        _raise_pricing_revision(row.tenant)
+    else:
+        tenants.add(row.tenant)
+
+
+@contextmanager
+def _raising_pricing_revisions() -> Iterator[None]:
+    """Raises them last, once a transaction: all writers of a tenant meet there, and none locks anything after it."""
+    if _noted.get() is not None:
+        yield
+        return
+    tenants: set[Tenant] = set()
+    token = _noted.set(tenants)
+    try:
+        yield
+        for tenant in sorted(tenants):
+            _raise_pricing_revision(tenant)
+    finally:
+        _noted.reset(token)
+
+
+def _raise_pricing_revision(tenant: Tenant) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_RAISING, tenant)
+
+
+_RAISING = (
+    f"INSERT INTO {PricingRevision._meta.db_table} AS kept (organization_id, mode, revision) VALUES (%s, %s, 1) "  # noqa: S608
+    "ON CONFLICT (organization_id, mode) DO UPDATE SET revision = kept.revision + 1"
+)
 
 
 # --- Statements that follow every write, so their SQL is written once -----------------------------

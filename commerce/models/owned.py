@@ -56,7 +56,7 @@ class Owned(Record):
     """The other sides of relations whose rows mean nothing without this one: they go with it."""
 
     is_priced: ClassVar[bool] = False
-    """Whether what orders are discounted by is read from these rows: a change raises the tenant's pricing revision."""
+    """Whether orders are discounted by what these rows say: a change of them raises the tenant's pricing revision."""
 
     class Meta:
         abstract = True

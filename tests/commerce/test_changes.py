@@ -11,7 +11,7 @@ from commerce import changes
 from commerce.errors import NotUnique
 from commerce.models import Event, Organization, Version
 from coupons.models import Coupon
-from promotions.models import FixedAmountPromotion, OrderAmountPromotionRule
+from promotions.models import CouponCodesPromotionRule, FixedAmountPromotion, OrderAmountPromotionRule
 from tags.tagging import add_tags
 from tests import factories
 from tests.client import nothing_written
@@ -42,7 +42,7 @@ def test_a_broken_check_is_told_and_leaves_no_event(acme: Organization) -> None:
         mode=promotion.mode,
         name="Nothing off",
         currency_code="EUR",
-        fixed_amount_cents=0,
+        fixed_amount_cents=-1,
         starts_at=promotion.starts_at,
         expires_at=promotion.expires_at,
     )
@@ -74,9 +74,9 @@ def test_a_refusal_within_a_larger_transaction_takes_back_its_own_part_only(acme
 @pytest.mark.django_db(transaction=True)
 def test_what_is_only_found_wrong_at_the_end_is_a_conflict(acme: Organization) -> None:
     promotion = factories.percentage_promotion(acme)
-    values = {"organization": acme, "mode": promotion.mode, "order_amount_cents": 100}
+    rule = CouponCodesPromotionRule(promotion_id=promotion.pk + 1, organization=acme, mode=promotion.mode)
     with nothing_written(), pytest.raises(NotUnique), changes.atomic():
-        changes.create(OrderAmountPromotionRule(promotion_id=promotion.pk + 1, **values), BY)
+        changes.create(rule, BY)
 
 
 def test_a_row_that_is_gone_is_not_saved_and_not_told(acme: Organization) -> None:
