@@ -71,7 +71,7 @@ def _evaluated(request: HttpRequest, form: CartForm) -> dict[str, Any] | None:
     organization = form.cleaned_data["organization"]
     tenant = Tenant(organization.pk, form.cleaned_data["mode"])
     try:
-        cart = CartReader(ResourceDocument("evaluations", None, form.attributes()), tenant, None).read()
+        cart = CartReader(ResourceDocument("evaluations", None, form.attributes()), tenant).read()
     except ApiError as refusal:
         for problem in refusal.problems:
             form.add_error(None, problem.detail)

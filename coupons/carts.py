@@ -5,11 +5,12 @@ from typing import Any
 
 from rest_framework import fields, serializers
 
-from commerce import ids
+from commerce import ids, permissions
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
 from commerce.money import MAX_CENTS, validate_currency_code
+from commerce.permissions import Reach
 from commerce.prices import UnitPrice, unit_prices
 from promotions.carts import Cart, CartLine, CartShipment
 
@@ -97,9 +98,11 @@ class CartSerializer(Strict):
 class CartReader:
     """From the document to a Cart: what it names is found within the tenant, and what it leaves out is completed."""
 
-    def __init__(self, document: parser.ResourceDocument, tenant: Tenant, markets: tuple[int, ...] | None) -> None:
+    def __init__(self, document: parser.ResourceDocument, reach: Reach, markets: tuple[int, ...] | None = None) -> None:
+        """`reach` is what the caller reaches, `markets` the keys of those its token is for, or None for all."""
         self.document = document
-        self.tenant = tenant
+        self.reach = reach
+        self.tenant = Tenant(reach.organization_id, reach.mode)
         self.markets = markets
         self.problems: list[Problem] = []
 
@@ -129,7 +132,8 @@ class CartReader:
 
     def _market(self) -> Market | None:
         """The one named, or else the only one that the token is for."""
-        markets = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
+        markets: Any = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
+        markets = permissions.within(self.reach, "markets", markets)
         if self.markets is not None:
             markets = markets.filter(pk__in=self.markets)
         linkage = self.document.relationships.get("market")

@@ -1,6 +1,6 @@
 """`POST /api/evaluations`, beyond the contract: what a cart would come to, and why what did not apply did not.
 
-A dry run: nothing is stored, reserved or counted. Staff and integrations are told every reason; a sales channel is told
+A dry run: nothing is stored, reserved or counted. Staff and integrations are told every reason; a shopper is told
 of each of its codes whether it works and no more, since whoever can ask why can guess codes.
 """
 
@@ -28,7 +28,7 @@ NOT_APPLICABLE = {
     "sentence": "The code cannot be used for this order.",
     "missing": None,
 }
-"""What a sales channel is told, whatever the reason."""
+"""What a shopper is told, whatever the reason."""
 
 
 def answer(cart: Cart, evaluation: Evaluation, *, precise: bool) -> dict[str, Any]:
@@ -123,8 +123,8 @@ class EvaluationView(ApiView):
         document = parser.resource_document(body)
         self.check_type(document)
         self.check_guesses()
-        precise = not self.caller.is_sales_channel
-        cart = CartReader(document, self.tenant, getattr(self.caller, "market_ids", None)).read()
+        precise = not self.caller.is_shopper
+        cart = CartReader(document, self.caller.reach, self.caller.market_ids).read()
         evaluation = pricing.evaluate(cart, self.organization, self.by, explain=precise)
         self.count_guesses(evaluation)
         data = {
@@ -146,7 +146,7 @@ class EvaluationView(ApiView):
         self.check_allowance()
 
     def count_guesses(self, evaluation: Evaluation) -> None:
-        """Codes that do not work, whatever the reason, for that is what a guess is to a sales channel."""
+        """Codes that do not work, whatever the reason, for that is what a guess is to a shopper."""
         for one in evaluation.not_applied:
             if one.claim:
                 rate_limits.take("codes", self.guesser, self.tenant.mode, self.now)

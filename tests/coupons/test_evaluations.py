@@ -281,6 +281,24 @@ def test_a_sales_channel_is_told_the_same_of_every_code_that_does_not_work(shop:
     assert answered["not_applied"] == [{**same, "coupon_code": code} for code in ("DISABLED-1", "NOWHERE-1")]
 
 
+def test_a_token_for_one_market_needs_not_name_it_and_reaches_no_other(api: Api, acme: Organization):
+    euros, dollars = (factories.price_list(acme, currency_code=code) for code in ("EUR", "USD"))
+    market = factories.market(acme, code="EU", price_list=euros)
+    factories.market(acme, code="US", price_list=dollars)
+    shop = Api(factories.application(acme, Application.Kind.SALES_CHANNEL), auth.Session(markets=(market.pk,)))
+    assert evaluate(shop, {"line_items": [line("A")]})["currency_code"] == "EUR"
+    assert evaluate(shop, {"line_items": [line("A")]}, market=market)["currency_code"] == "EUR"
+    answer = post(shop, {"market_code": "US", "line_items": [line("A")]})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/market_code"})
+
+
+def test_a_market_kept_for_a_group_does_not_exist_for_others(shop: Api, api: Api, acme: Organization):
+    factories.market(acme, code="VIP", customer_group=factories.customer_group(acme))
+    answer = post(shop, {"market_code": "VIP", "line_items": []})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/market_code"})
+    assert evaluate(api, {"market_code": "VIP", "line_items": []})["total_amount_cents"] == 0
+
+
 def test_codes_known_and_unknown_cost_a_sales_channel_the_same_statements(shop: Api, acme: Organization):
     promotion = factories.percentage_promotion(acme, disabled_at=NOW)
     factories.coupon(factories.coupon_rule(promotion), code="DISABLED-1")
@@ -311,9 +329,10 @@ def test_codes_that_work_are_no_guesses(api: Api, acme: Organization, settings: 
         assert evaluate(api, cart(coupon_code="SUMMER-26"))["discount_amount_cents"] == -1000
 
 
+AT = "/data/attributes"
+
 # --- Bad input ------------------------------------------------------------------------------------
 
-AT = "/data/attributes"
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"line_items": [line("A")]}, f"{AT}/currency_code"),
     (cart(currency_code="EURO"), f"{AT}/currency_code"),
