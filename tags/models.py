@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -16,11 +18,11 @@ class Tag(Owned):
     # A constraint would be asked a million times when a promotion goes with its coupons; writers lock both ends.
     coupons = models.ManyToManyField(Coupon, related_name="tags", blank=True, db_constraint=False)
     promotions = models.ManyToManyField(Promotion, related_name="tags", blank=True)
-    skus = models.ManyToManyField(Sku, related_name="tags", blank=True)
-    bundles = models.ManyToManyField(Bundle, related_name="tags", blank=True)
-    customers = models.ManyToManyField(Customer, related_name="tags", blank=True)
-    addresses = models.ManyToManyField(Address, related_name="tags", blank=True)
-    shipping_methods = models.ManyToManyField(ShippingMethod, related_name="tags", blank=True)
+    skus: Any = models.ManyToManyField(Sku, related_name="tags", blank=True)
+    bundles: Any = models.ManyToManyField(Bundle, related_name="tags", blank=True)
+    customers: Any = models.ManyToManyField(Customer, related_name="tags", blank=True)
+    addresses: Any = models.ManyToManyField(Address, related_name="tags", blank=True)
+    shipping_methods: Any = models.ManyToManyField(ShippingMethod, related_name="tags", blank=True)
 
     taken = {"tag_name": "name"}
 

@@ -129,7 +129,9 @@ def cancel_anonymization(customer: Customer, value: Any, by: changes.By) -> None
 
 def anonymization_info(requested_at: datetime | None) -> dict[str, str] | None:
     """`{"status": "requested", "requested_at": "2026-03-15 11:39:21 UTC"}`; versions tell who requested it."""
-    return requested_at and {"status": "requested", "requested_at": f"{requested_at:%Y-%m-%d %H:%M:%S} UTC"}
+    if requested_at is None:
+        return None
+    return {"status": "requested", "requested_at": f"{requested_at:%Y-%m-%d %H:%M:%S} UTC"}
 
 
 @registry.register
