@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from commerce import auth, clock
+from commerce.auth import NOBODYS, Session
 from commerce.models import Application, Owned
 
 MEDIA_TYPE = "application/vnd.api+json"
@@ -28,9 +29,9 @@ class Api:
     client = Client()
     """One for all, because starting the middleware takes longer than a request."""
 
-    def __init__(self, application: Application | None) -> None:
+    def __init__(self, application: Application | None, session: Session = NOBODYS) -> None:
         self.application = application
-        self.token = token_of(application) if application else None
+        self.token = token_of(application, session) if application else None
 
     def get(self, path: str, **headers: str | None) -> HttpResponse:
         return self.request("GET", path, **headers)
@@ -81,8 +82,9 @@ class Api:
         return self.delete(path_of(row), **headers)
 
 
-def token_of(application: Application) -> str:
-    return auth.bearer(auth.issue(application, application.scopes, clock.now(), is_public=application.is_public))
+def token_of(application: Application, session: Session = NOBODYS) -> str:
+    scope = application.scopes if session.markets is None else "market:code:some"
+    return auth.bearer(auth.issue(application, scope, clock.now(), is_public=application.is_public, session=session))
 
 
 def path_of(row: Owned) -> str:

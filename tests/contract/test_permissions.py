@@ -5,15 +5,16 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
-from commerce import auth
-from commerce.models import Application, Organization, Role
+from commerce import auth, permissions
+from commerce.api import registry
+from commerce.auth import Owner, Session
+from commerce.models import Application, Market, Organization, Role, SkuList
 from commerce.models.access import ACTIONS
 from tests import factories
 from tests.client import Api, document, nothing_written, problem, refused
 from tests.contract.contract_table import TABLE
 from tests.contract.world import World, world
 
-READ_BY_ALL = ("applications", "organizations")
 NEEDED = {"list": "read", "retrieve": "read", "create": "create", "update": "update", "destroy": "destroy"}
 """Action of the contract -> the permission it takes; in an order in which all can be done."""
 
@@ -84,20 +85,115 @@ def test_an_action_the_role_leaves_out_is_refused(acme: Organization, here: Worl
             assert_unauthorized(ask(api, here, name, action))
 
 
+# --- Shoppers: a sales channel alone, and whoever comes in the name of a customer -----------------
+
+SHOPPERS = {
+    # who -> (kind, whether in the name of the world's customer)
+    "sales channel": ("sales_channel", False),
+    "sales channel of a customer": ("sales_channel", True),
+    "webapp of a customer": ("webapp", True),
+}
+SHOWN = "list retrieve"
+OPEN = {
+    # type -> (what a sales channel may do, what a customer may do)
+    "organizations": ("retrieve", "retrieve"),
+    "applications": ("retrieve", "retrieve"),
+    "skus": (SHOWN, SHOWN),
+    "prices": (SHOWN, SHOWN),
+    "bundles": (SHOWN, SHOWN),
+    "sku_lists": ("retrieve", "retrieve"),
+    "customers": ("create", "list retrieve update"),
+    "addresses": ("create", "list retrieve create update"),
+    "customer_addresses": ("", "list retrieve create update destroy"),
+}
+PROHIBITED = {
+    "customers": ["_add_tags", "_remove_tags", "tags", "_request_anonymization", "_cancel_anonymization"],
+    "addresses": ["_add_tags", "_remove_tags", "tags"],
+}
+
+
+def shopper(acme: Organization, here: World, who: str, role: Role | None = None) -> Api:
+    """A shopper in the world, whose market is open and whose list is nobody's."""
+    kind, has_owner = SHOPPERS[who]
+    Market.objects.update(disabled_at=None, customer_group=None)
+    SkuList.objects.update(customer=None)
+    owner = Owner("Customer", here.rows["customers"].pk) if has_owner else None
+    return Api(factories.application(acme, kind, role=role), Session(owner))
+
+
+def is_open(who: str, name: str, action: str) -> bool:
+    return action in OPEN.get(name, ("", ""))[SHOPPERS[who][1]].split()
+
+
+def opened(who: str) -> list[tuple[str, str]]:
+    return [(name, action) for name in TYPES for action in actions(name) if is_open(who, name, action)]
+
+
+@pytest.mark.parametrize(("who", "name", "action"), [(who, *pair) for who in SHOPPERS for pair in opened(who)])
+def test_what_is_open_to_a_shopper_is_done(acme: Organization, here: World, who: str, name: str, action: str):
+    answer = ask(shopper(acme, here, who), here, name, action)
+    assert answer.status_code in ALLOWED[action], answer.content
+
+
+@pytest.mark.parametrize("who", SHOPPERS)
 @pytest.mark.parametrize("name", TYPES)
-def test_a_sales_channel_reads_organization_and_application_and_nothing_else(
-    acme: Organization, here: World, name: str
-):
+def test_what_is_not_open_to_shoppers_no_role_opens(acme: Organization, here: World, who: str, name: str):
     role = Role.objects.create(organization=acme, name="Everything", permissions=everything_but("", ""))
-    apis = [Api(factories.application(acme, "sales_channel", role=held)) for held in (None, role)]
-    for api in apis:
-        for action in actions(name):
+    api = shopper(acme, here, who, role)
+    for action in actions(name):
+        if not is_open(who, name, action):
             with nothing_written():
-                answer = ask(api, here, name, action)
-            if name in READ_BY_ALL:
-                assert answer.status_code == 200
-            else:
-                assert_unauthorized(answer)
+                assert_unauthorized(ask(api, here, name, action))
+
+
+@pytest.mark.parametrize(
+    ("who", "name"), [(who, name) for who in SHOPPERS for name in OPEN if is_open(who, name, "retrieve")]
+)
+def test_nothing_leads_a_shopper_to_a_type_that_is_closed(acme: Organization, here: World, who: str, name: str):
+    api = shopper(acme, here, who)
+    for relation, facts in TABLE[name].relationships.items():
+        can_list = is_open(who, facts.target, "list")
+        may = can_list if facts.many else is_open(who, facts.target, "retrieve")
+        path = here.path(name)
+        assert_if(may, api.get(f"{path}/{relation}"))
+        assert_if(may, api.get(f"{path}/relationships/{relation}"))
+        if "-" not in facts.flags:
+            assert_if(may, api.get(f"{path}?include={relation}"))
+        if is_open(who, name, "list"):
+            if "f" in facts.flags:
+                assert_if(can_list, api.get(f"{name}?filter[q][{relation}_reference_eq]=x"))
+            if "s" in facts.flags:
+                assert_if(can_list, api.get(f"{name}?sort={relation}.created_at"))
+
+
+def assert_if(may: bool, answer: HttpResponse) -> None:
+    if may:
+        assert answer.status_code == 200, answer.content
+    else:
+        assert_unauthorized(answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "member"), [(name, member) for name, members in PROHIBITED.items() for member in members]
+)
+def test_what_shoppers_may_not_pass_is_not_allowed(acme: Organization, here: World, name: str, member: str):
+    api = shopper(acme, here, "sales channel of a customer")
+    place = "relationships" if member == "tags" else "attributes"
+    given: Any = {"relationships": {"tags": {"data": []}}} if member == "tags" else {"attributes": {member: True}}
+    body = {"data": {"type": name, "id": here.id(name), **given}}
+    with nothing_written():
+        answer = api.patch(here.path(name), body)
+        assert refused(answer) == (400, "PARAM_NOT_ALLOWED", {"pointer": f"/data/{place}/{member}"})
+        if member == "tags":
+            answer = api.patch(f"{here.path(name)}/relationships/tags", {"data": []})
+            assert refused(answer) == (400, "PARAM_NOT_ALLOWED", {"pointer": "/data/relationships/tags"})
+
+
+def test_the_table_names_what_there_is_and_what_is_still_to_come():
+    named = {name for name in permissions.TABLE if name in registry}
+    assert named == {*OPEN, "markets"}
+    later = {"sku_options", "orders", "line_items", "gift_cards"}
+    assert permissions.TABLE.keys() - named - {"evaluations"} == later
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -126,6 +222,7 @@ def test_what_may_not_be_read_is_neither_related_nor_included_nor_filtered_nor_s
         Role.objects.update(permissions=everything_but(facts.target, "read"))
         auth.snapshot.forget()
         assert_unauthorized(api.get(f"{here.path(name)}/{relation}"))
+        assert_unauthorized(api.get(f"{here.path(name)}/relationships/{relation}"))
         if "-" not in facts.flags:
             assert_unauthorized(api.get(f"{here.path(name)}?include={relation}"))
         if "f" in facts.flags:

@@ -1,0 +1,270 @@
+"""Which rows a shopper reaches, however it goes about it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from commerce.auth import Owner, Session
+from commerce.models import Address, Application, Customer, Market, Organization, Price
+from tests import factories
+from tests.client import Api, identifier, nothing_written, path_of, refused, statements
+from tests.factories import NOW
+
+pytestmark = pytest.mark.usefixtures("unlimited", "travel")
+
+ADDRESS = {
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "line_1": "Piazza Grande 1",
+    "city": "Modena",
+    "zip_code": "41121",
+    "state_code": "MO",
+    "country_code": "IT",
+    "phone": "059",
+}
+NOT_FOUND = (404, "RECORD_NOT_FOUND")
+
+
+@pytest.fixture
+def channel(acme: Organization) -> Application:
+    return factories.application(acme, "sales_channel", client_id="shop")
+
+
+@pytest.fixture
+def ada(acme: Organization) -> Customer:
+    return factories.customer(acme, email="ada@example.com")
+
+
+@pytest.fixture
+def bob(acme: Organization) -> Customer:
+    return factories.customer(acme, email="bob@example.com")
+
+
+def of(channel: Application, customer: Customer | None = None, *markets: Market) -> Api:
+    """A shopper in the name of a customer or nobody, in these markets or all."""
+    owner = Owner("Customer", customer.pk) if customer else None
+    return Api(channel, Session(owner, tuple(market.pk for market in markets) if markets else None))
+
+
+def is_missing(answer: HttpResponse) -> bool:
+    return refused(answer)[:2] == NOT_FOUND
+
+
+# --- What is sold ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offer(acme: Organization) -> Callable[..., Price]:
+    """Something sold in a new market, alone and in a bundle."""
+
+    def made(**market: Any) -> Price:
+        place = factories.market(acme, **market)
+        sku = factories.sku(acme, mode=place.mode)
+        factories.bundle(factories.sku_list(acme), market=place)
+        return factories.price(sku, place.price_list)
+
+    return made
+
+
+def seen(api: Api) -> tuple[list[str], list[str], int]:
+    """Ids of prices and SKUs, and how many bundles."""
+    return sorted(api.ids("prices")), sorted(api.ids("skus")), len(api.ids("bundles"))
+
+
+def sold(*prices: Price) -> tuple[list[str], list[str], int]:
+    return sorted(price.public_id for price in prices), sorted(price.sku.public_id for price in prices), len(prices)
+
+
+def market_of(price: Price) -> Market:
+    return price.price_list.markets.get()
+
+
+def test_a_shopper_sees_what_is_sold_in_its_markets(channel: Application, acme: Organization, offer: Any):
+    europe, asia, _ = offer(), offer(), offer()
+    factories.sku(acme)  # is sold nowhere
+    assert seen(of(channel, None, market_of(europe))) == sold(europe)
+    assert seen(of(channel, None, market_of(europe), market_of(asia))) == sold(europe, asia)
+
+
+def test_a_shopper_of_all_markets_sees_the_open_ones(channel: Application, offer: Any):
+    europe, asia = offer(), offer()
+    offer(disabled_at=NOW)
+    assert seen(of(channel)) == sold(europe, asia)
+
+
+def test_what_is_sold_elsewhere_is_not_there(channel: Application, offer: Any):
+    europe, asia = offer(), offer()
+    api = of(channel, None, market_of(europe))
+    bundle = market_of(asia).bundles.get()
+    assert [is_missing(api.get(path_of(row))) for row in (asia, asia.sku, bundle)] == [True] * 3
+    assert is_missing(api.get(f"{path_of(asia.sku)}/prices"))
+    assert is_missing(api.get(f"{path_of(asia)}/sku"))
+    assert is_missing(api.get(f"{path_of(asia.sku)}/relationships/prices"))
+    assert api.get(path_of(europe)).status_code == 200
+
+
+def test_a_market_that_is_disabled_takes_what_it_sells_with_it(channel: Application, offer: Any):
+    europe = offer()
+    api = of(channel, None, market_of(europe))
+    assert seen(api) == sold(europe)
+    Market.objects.update(disabled_at=NOW)
+    assert seen(api) == sold()
+
+
+def test_a_private_market_sells_to_its_customers_alone(
+    channel: Application, acme: Organization, offer: Any, ada: Customer, bob: Customer
+):
+    club = offer(customer_group=factories.customer_group(acme))
+    Customer.objects.filter(pk=ada.pk).update(customer_group=market_of(club).customer_group)
+    for places in ((), (market_of(club),)):
+        assert seen(of(channel, ada, *places)) == sold(club)
+        assert seen(of(channel, bob, *places)) == sold()
+        assert seen(of(channel, None, *places)) == sold()
+    Customer.objects.update(customer_group=None)
+    assert seen(of(channel, ada)) == sold()
+
+
+def test_a_bundle_of_no_market_is_sold_in_all(channel: Application, acme: Organization, offer: Any):
+    bundle = factories.bundle(factories.sku_list(acme))
+    assert bundle.public_id in of(channel, None, market_of(offer())).ids("bundles")
+
+
+def test_only_prices_in_scope_are_included_related_and_filtered_by(channel: Application, offer: Any):
+    europe, asia = offer(), offer()
+    both = europe.sku
+    dear = factories.price(both, asia.price_list, amount_cents=987_654)
+    api = of(channel, None, market_of(europe))
+    included = api.get(f"{path_of(both)}?include=prices").json()["included"]
+    assert [row["id"] for row in included] == [europe.public_id]
+    [listed] = api.get("skus?include=prices").json()["included"]
+    assert listed["id"] == europe.public_id
+    assert api.ids(f"{path_of(both)}/prices") == [europe.public_id]
+    assert [row["id"] for row in api.data(f"{path_of(both)}/relationships/prices")] == [europe.public_id]
+    assert api.ids(f"skus?filter[q][prices_id_eq]={dear.public_id}") == []
+    assert api.ids(f"skus?filter[q][prices_id_eq]={europe.public_id}") == [both.public_id]
+    assert api.ids("skus?filter[q][prices_amount_cents_eq]=987654") == []
+    assert len(of(channel).ids("skus?filter[q][prices_amount_cents_eq]=987654")) == 1
+
+
+def test_an_integration_sees_everything_whatever_its_scope(acme: Organization, offer: Any):
+    europe, asia = offer(), offer(disabled_at=NOW)
+    api = Api(factories.application(acme), Session(markets=(market_of(europe).pk,)))
+    assert seen(api) == sold(europe, asia)
+
+
+def test_two_shoppers_share_compiled_statements_and_no_rows(
+    channel: Application, acme: Organization, offer: Any, api: Api
+):
+    europe, asia = offer(), offer()
+    for _ in range(2):
+        assert seen(api) == sold(europe, asia)
+        assert seen(of(channel, None, market_of(europe))) == sold(europe)
+        assert seen(of(channel, None, market_of(asia))) == sold(asia)
+        assert of(channel, None, market_of(asia)).get(path_of(europe)).status_code == 404
+        assert api.get(path_of(europe)).status_code == 200
+
+
+def test_a_shopper_costs_no_statement_more(channel: Application, offer: Any, ada: Customer):
+    europe = offer()
+    shopper = of(channel, ada, market_of(europe))
+    assert statements(shopper, "prices") == 2
+    assert statements(shopper, path_of(europe)) == 1
+    assert statements(shopper, "prices?include=sku") == 3
+
+
+# --- Customers ------------------------------------------------------------------------------------
+
+
+def test_a_customer_sees_itself_and_its_own(channel: Application, ada: Customer, bob: Customer):
+    mine, theirs = (factories.customer_address(customer) for customer in (ada, bob))
+    api = of(channel, ada)
+    assert api.ids("customers") == [ada.public_id]
+    assert api.ids("customer_addresses") == [mine.public_id]
+    assert api.ids("addresses") == [mine.address.public_id]
+    assert api.ids(f"{path_of(ada)}/customer_addresses") == [mine.public_id]
+    assert api.data(f"{path_of(mine)}/customer")["id"] == ada.public_id
+    for row in (bob, theirs, theirs.address):
+        assert is_missing(api.get(path_of(row)))
+        with nothing_written():
+            assert is_missing(api.update(row, {"reference": "x"}))
+    with nothing_written():
+        assert is_missing(api.destroy(theirs))
+    assert is_missing(api.get(f"{path_of(bob)}/customer_addresses"))
+    assert is_missing(api.get(f"{path_of(theirs)}/relationships/customer"))
+
+
+def test_filters_tell_a_customer_nothing_of_others(channel: Application, ada: Customer, bob: Customer):
+    factories.customer_address(bob)
+    api = of(channel, ada)
+    assert api.ids("customers?filter[q][email_end]=example.com") == [ada.public_id]
+    assert api.ids("customer_addresses?filter[q][customer_email_eq]=bob@example.com") == []
+    assert api.ids("addresses?filter[q][city_present]=true") == []
+
+
+def test_a_list_of_somebody_else_is_not_there(channel: Application, acme: Organization, ada: Customer, bob: Customer):
+    lists = [factories.sku_list(acme, customer=customer) for customer in (None, ada, bob)]
+    answers = [of(channel, ada).get(path_of(row)).status_code for row in lists]
+    assert answers == [200, 200, 404]
+    assert [of(channel).get(path_of(row)).status_code for row in lists] == [200, 404, 404]
+
+
+def test_a_webapp_in_the_name_of_a_customer_reaches_no_more(acme: Organization, ada: Customer, bob: Customer):
+    webapp = Api(factories.application(acme, "webapp"), Session(Owner("Customer", ada.pk)))
+    assert webapp.ids("customers") == [ada.public_id]
+    assert is_missing(webapp.get(path_of(bob)))
+
+
+def test_who_signs_up_can_log_in(channel: Application, acme: Organization):
+    answer = of(channel).create("customers", {"email": "eve@example.com", "password": "open sesame"})
+    assert answer.status_code == 201
+    assert answer.json()["data"]["attributes"]["has_password"] is True
+    body = {"grant_type": "password", "client_id": "shop", "username": "eve@example.com", "password": "open sesame"}
+    assert Api.client.post("/oauth/token", body).json()["owner_id"] == answer.json()["data"]["id"]
+
+
+def test_who_signs_up_joins_no_group(channel: Application, acme: Organization, ada: Customer):
+    group = factories.customer_group(acme)
+    with nothing_written():
+        answer = of(channel).create("customers", {"email": "eve@example.com"}, customer_group=group)
+        assert is_missing(answer)
+        assert is_missing(of(channel, ada).update(ada, customer_group=group))
+        linkage = {"data": identifier(group)}
+        assert is_missing(of(channel, ada).patch(f"{path_of(ada)}/relationships/customer_group", linkage))
+
+
+# --- Address books --------------------------------------------------------------------------------
+
+
+def test_a_customer_keeps_an_address_in_its_book(channel: Application, ada: Customer, bob: Customer):
+    api = of(channel, ada)
+    answer = api.create("addresses", ADDRESS)
+    assert answer.status_code == 201
+    address = Address.objects.get()
+    assert api.ids("addresses") == [address.public_id]
+    assert of(channel, bob).ids("addresses") == []
+    assert api.update(address, {"city": "Bologna"}).status_code == 200
+    kept = api.create("customer_addresses", customer=ada, address=address)
+    assert kept.status_code == 201
+    assert api.delete(f"customer_addresses/{kept.json()['data']['id']}").status_code == 204
+
+
+def test_the_address_of_a_guest_is_answered_once(channel: Application):
+    answer = of(channel).create("addresses", ADDRESS)
+    assert (answer.status_code, answer.json()["data"]["attributes"]["city"]) == (201, "Modena")
+    assert refused(of(channel).get(f"addresses/{answer.json()['data']['id']}"))[:2] == (401, "UNAUTHORIZED")
+
+
+def test_nobody_writes_into_the_book_of_another(channel: Application, ada: Customer, bob: Customer):
+    mine, theirs = (factories.customer_address(customer) for customer in (ada, bob))
+    api = of(channel, ada)
+    with nothing_written():
+        assert is_missing(api.create("customer_addresses", customer=bob, address=mine.address))
+        assert is_missing(api.create("customer_addresses", customer=ada, address=theirs.address))
+        by_email = api.create("customer_addresses", {"customer_email": "bob@example.com"}, address=mine.address)
+        assert refused(by_email)[:2] == (401, "UNAUTHORIZED")
+        assert is_missing(api.update(mine, customer=bob))
+        assert is_missing(api.update(mine, address=theirs.address))
+    own = api.create("customer_addresses", {"customer_email": "ada@example.com"}, address=mine.address)
+    assert own.status_code == 201
