@@ -105,13 +105,15 @@ class Definitions:
 
     def opened(self, keys: Collection[int]) -> dict[int, EnginePromotion]:
         """The promotions of these keys, which coupons open."""
-        missing = [key for key in keys if key not in self._opened]
+        known = {key: promotion for key in keys if (promotion := self._opened.get(key))}
+        missing = [key for key in keys if key not in known]
         if missing:
-            if len(self._opened) > MOST_OPENED:
+            rows = Promotion.objects.owned_by(self.tenant).filter(pk__in=missing)
+            known |= {promotion.id: promotion for promotion in self._values(rows)}
+            if len(self._opened) + len(missing) > MOST_OPENED:
                 self._opened.clear()
-            found = self._values(Promotion.objects.owned_by(self.tenant).filter(pk__in=missing))
-            self._opened.update((promotion.id, promotion) for promotion in found)
-        return {key: self._opened[key] for key in keys if key in self._opened}
+            self._opened.update(known)
+        return known
 
     def exhausted(self) -> set[int]:
         """Keys of the promotions in the book that were used as often as they may be."""
@@ -122,9 +124,10 @@ class Definitions:
 
     def _values(self, rows: Any) -> list[EnginePromotion]:
         promotions = list(rows.select_related("sku_list"))
-        rules = PromotionRule.objects.filter(promotion_id__in=[row.pk for row in promotions]).select_related("sku_list")
+        of_these = PromotionRule.objects.filter(promotion_id__in=[row.pk for row in promotions])
+        rules = list(of_these.select_related("sku_list").order_by("kind"))
         rules_of: dict[int, list[PromotionRule]] = {}
-        for rule in rules.order_by("kind"):
+        for rule in rules:
             rules_of.setdefault(rule.promotion_id, []).append(rule)
         for row in (*promotions, *rules):
             if row.sku_list and not row.sku_list.manual:

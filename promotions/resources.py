@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.db.models import Q
 
-from commerce import sku_lists
+from commerce import changes, sku_lists
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NamedFilter, as_flag
 from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
@@ -262,6 +262,22 @@ class FlexPromotions(PromotionResource):
     sortable = _of_flex(PromotionResource.sortable)
     scopes = STATUS_SCOPES
     relationships = (EVENTS, VERSIONS, EVENT_STORES)
+
+
+def update_sku_list(sku_list: SkuList, by: changes.By) -> None:
+    """Saves the list. One that is given away, or of which all must be bought, stays manual."""
+    if sku_list.stored("manual") and not sku_list.manual and _needs_items(sku_list):
+        raise ValidationError({"manual": ValidationError("is needed by a promotion", code="invalid")})
+    changes.save(sku_list, by)
+
+
+def _needs_items(sku_list: SkuList) -> bool:
+    gifts = FreeGiftPromotion.objects.filter(sku_list=sku_list)
+    rules = PromotionRule.objects.filter(sku_list=sku_list, all_skus=True).exclude(min_quantity__gt=0)
+    return gifts.exists() or rules.exists()
+
+
+registry.extend(("sku_lists",), update=update_sku_list)
 
 
 # --- Promotion rules ------------------------------------------------------------------------------
