@@ -22,6 +22,7 @@ from promotions.engine.benefits import (
 from promotions.engine.conditions import Custom, Filter, OrderAmount, SkuList
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Claim, Customer, Line, Listed, Order, Outcome, Promotion, Rule, Shipment
+from tests.promotions.engine.flexing import acting
 from tests.promotions.engine.notation import EXPIRES_AT, NOW, STARTS_AT
 
 
@@ -129,6 +130,20 @@ BENEFITS = {
     "free_shipping": st.just(FreeShipping()),
     "external": st.just(External()),
 }
+LINES = "order.line_items"
+CHEAPEST = {"attribute": "unit_amount_cents", "direction": "asc"}
+FLEX = st.sampled_from(
+    [
+        acting({"type": "percentage", "selector": LINES, "value": 0.15, "quantity": 2}),
+        acting({"type": "percentage", "selector": LINES, "value": 0.5, "limit": {"value": 3, "sort": CHEAPEST}}),
+        acting({"type": "fixed_amount", "selector": LINES, "value": 7, "discount_mode": "distributed"}),
+        acting({"type": "fixed_amount", "selector": LINES, "value": 33, "quantity": 1}),
+        acting({"type": "fixed_price", "selector": LINES, "value": 300, "quantity": 2}),
+        acting({"type": "buy_x_pay_y", "selector": LINES, "value": {"x": 3, "y": 2}}),
+        acting({"type": "percentage", "selector": f"{LINES}.shipment", "value": 0.3}),
+    ]
+)
+"""Programs that tell units apart which no other promotion does; what they come to is tested with them."""
 NEED_LIST = ("fixed_price", "free_gift", "buy_x_pay_y")
 
 filters = (
@@ -160,10 +175,11 @@ rules: st.SearchStrategy[Rule] = (
 @st.composite
 def promotions(draw: st.DrawFn, key: int, kinds: Sequence[str] = tuple(BENEFITS)) -> Promotion:
     kind = draw(st.sampled_from(kinds))
+    benefits = FLEX if kind == "flex" else BENEFITS[kind]
     return Promotion(
         id=key,
         kind=kind,
-        benefit=draw(BENEFITS[kind]),
+        benefit=draw(benefits),
         name=f"promotion {key}",
         starts_at=rarely(draw, st.sampled_from([NOW, NOW + SECOND, STARTS_AT + SECOND]), STARTS_AT),
         expires_at=rarely(draw, st.sampled_from([NOW, NOW + SECOND]), EXPIRES_AT, 20),
@@ -190,8 +206,8 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 
 @st.composite
-def shoppings(draw: st.DrawFn) -> Shopping:
-    made = [draw(promotions(key)) for key in range(1, 1 + draw(st.integers(1, 8)))]
+def shoppings(draw: st.DrawFn, kinds: Sequence[str] = tuple(BENEFITS)) -> Shopping:
+    made = [draw(promotions(key, kinds)) for key in range(1, 1 + draw(st.integers(1, 8)))]
     by_code = draw(st.lists(st.sampled_from(made), max_size=3, unique=True))
     claims = [Claim(code=f"CODE{number}", promotion=one) for number, one in enumerate(by_code)]
     if rarely(draw, st.just(True), False, 4):

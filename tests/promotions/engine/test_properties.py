@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from promotions.engine.allocation import half_up, spread, spread_within
 from promotions.engine.book import Book
 from promotions.engine.calculate import calculate
+from promotions.engine.lifecycle import TYPE_RANK
 from promotions.engine.types import Evaluation, Order
 from tests.promotions.engine import oracle
 from tests.promotions.engine.notation import NOW
@@ -21,6 +22,8 @@ from tests.promotions.engine.random_carts import (
     shoppings,
     untied_shoppings,
 )
+
+ALL_KINDS = tuple(TYPE_RANK)
 
 
 def evaluated(shopping: Shopping, explain: bool = True) -> Evaluation:
@@ -64,7 +67,7 @@ def test_the_engine_comes_to_what_a_straightforward_evaluator_does(shopping: Sho
     assert {one.id for one in engine.unanswered} == {one.id for one in straightforward.unanswered}
 
 
-@given(shopping=shoppings())
+@given(shopping=shoppings(ALL_KINDS))
 @examples(150)
 def test_shares_sum_to_the_discount_and_nothing_falls_below_zero(shopping: Shopping) -> None:
     order, evaluation = shopping.order, evaluated(shopping, explain=False)
@@ -85,7 +88,7 @@ def test_shares_sum_to_the_discount_and_nothing_falls_below_zero(shopping: Shopp
     )
 
 
-@given(shopping=shoppings())
+@given(shopping=shoppings(ALL_KINDS))
 @examples(150)
 def test_the_index_leaves_out_only_what_would_be_refused(shopping: Shopping) -> None:
     indexed, explained = evaluated(shopping, explain=False), evaluated(shopping)
@@ -95,7 +98,7 @@ def test_the_index_leaves_out_only_what_would_be_refused(shopping: Shopping) -> 
     assert refusals(indexed, of=["claims"]) == refusals(explained, of=["claims"])
 
 
-@given(shopping=shoppings())
+@given(shopping=shoppings(ALL_KINDS))
 @examples(100)
 def test_every_promotion_and_every_claim_is_told_once_what_became_of_it(shopping: Shopping) -> None:
     evaluation = evaluated(shopping)
@@ -104,7 +107,7 @@ def test_every_promotion_and_every_claim_is_told_once_what_became_of_it(shopping
     assert Counter(one.claim.code for one in told if one.claim) == Counter(claim.code for claim in shopping.claims)
 
 
-@given(shopping=shoppings(), data=st.data())
+@given(shopping=shoppings(ALL_KINDS), data=st.data())
 @examples(100)
 def test_the_same_input_gives_the_same_output(shopping: Shopping, data: st.DataObject) -> None:
     book = Book(data.draw(st.permutations(shopping.promotions)))
@@ -149,7 +152,7 @@ def unit_by_unit(order: Order) -> Order:
     return replace(order, lines=lines, shipments=shipments)
 
 
-@given(shopping=shoppings(), currency=st.sampled_from(["JPY", "BHD"]))
+@given(shopping=shoppings(ALL_KINDS), currency=st.sampled_from(["JPY", "BHD"]))
 @examples(100)
 def test_cents_are_the_smallest_unit_of_any_currency(shopping: Shopping, currency: str) -> None:
     """An order in yen or in thousandths of a dinar comes to the same numbers."""
