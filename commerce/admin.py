@@ -532,7 +532,7 @@ class ApplicationAdmin(OwnedAdmin):
     list_filter = (TenantFilter, "kind")
     related = ("organization", "role")
     search_fields = ("name", "client_id__startswith")
-    fields = ("name", "kind", "role", "scopes", "token_lifetime")
+    fields = ("name", "kind", "role", "scopes", "redirect_uris", "token_lifetime")
     fixed = ("kind",)
     panels = ("client_id",)
 

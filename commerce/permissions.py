@@ -59,7 +59,7 @@ def open_markets(rows: QuerySet, shopper: Shopper) -> QuerySet:
 
 def asked_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
     """Prices of the price lists of open markets."""
-    return rows.filter(price_list__in=_markets(shopper).values("price_list"))
+    return rows.filter(price_list__in=markets(shopper).values("price_list"))
 
 
 def sold_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
@@ -69,7 +69,7 @@ def sold_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
 
 def bundled_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
     """Bundles of an open market, or of none in particular."""
-    return rows.filter(Q(market__isnull=True) | Q(market__in=_markets(shopper)))
+    return rows.filter(Q(market__isnull=True) | Q(market__in=markets(shopper)))
 
 
 def nobody_elses(rows: QuerySet, shopper: Shopper) -> QuerySet:
@@ -82,8 +82,10 @@ def own_addresses(rows: QuerySet, shopper: Shopper) -> QuerySet:
     return rows.filter(Q(created_by=shopper.customer_id) | Q(pk__in=book.values("address")))
 
 
-def _markets(shopper: Shopper) -> QuerySet:
-    return open_markets(Market.objects.owned_by(shopper), shopper)
+def markets(reach: Reach) -> QuerySet:
+    """The enabled markets that are reached: a shopper's are in scope and open to it."""
+    enabled = Market.objects.owned_by(reach).filter(disabled_at__isnull=True)
+    return open_markets(enabled, reach) if isinstance(reach, Shopper) else enabled
 
 
 # --- The table ------------------------------------------------------------------------------------

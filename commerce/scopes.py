@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from commerce import ids
+from commerce import ids, permissions
 from commerce.auth import ALL_MARKETS
-from commerce.models import Application, Market, StockLocation
-from commerce.permissions import Shopper, open_markets
+from commerce.models import Application, StockLocation
+from commerce.permissions import Reach, Shopper
 
 LARGEST_KEY = 2**63 - 1
 
@@ -40,10 +40,9 @@ def places_of(scope: str, application: Application, customer_id: int | None) -> 
     customers or lies beyond the scopes of the application, and where a shopper would have no market.
     """
     tenant = application.tenant
-    markets: QuerySet = Market.objects.owned_by(tenant).filter(disabled_at=None)
     is_shopping = application.kind == Application.Kind.SALES_CHANNEL or customer_id is not None
-    if is_shopping:
-        markets = open_markets(markets, Shopper(*tenant, customer_id or 0, [], tenant.organization_id))
+    everywhere: Reach = Shopper(*tenant, customer_id or 0, [], tenant.organization_id) if is_shopping else tenant
+    markets = permissions.markets(everywhere)
     stock_locations = StockLocation.objects.owned_by(tenant)
     places = _places(scope, markets, stock_locations, is_strict=True)
     if is_shopping and places.markets == ():

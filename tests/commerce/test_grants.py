@@ -1,5 +1,6 @@
 """Tokens in somebody's name: passwords, assertions, refresh tokens, and codes of the page where staff log in."""
 
+import hmac
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from django.conf import LazySettings
 from django.contrib.auth import hashers
 from django.contrib.auth.models import User
 from django.test import Client
+from jwt.utils import base64url_encode
 
 from commerce import ids
 from commerce.models import Application, Customer, IssuedGrant, IssuedToken, Organization
@@ -28,10 +30,7 @@ INVALID_GRANT = (
 )
 CALLBACK = "https://app.example.com/callback?step=2"
 
-pytestmark = [
-    pytest.mark.usefixtures("unlimited", "travel"),
-    pytest.mark.filterwarnings("ignore:The HMAC key"),  # clients' own has two letters
-]
+pytestmark = pytest.mark.usefixtures("unlimited", "travel")
 
 
 @pytest.fixture
@@ -206,8 +205,11 @@ def test_a_private_market_is_open_to_its_customers(client: Client, acme: Organiz
 # --- Assertions -----------------------------------------------------------------------------------
 
 
-def assertion(key: str = "cl", algorithm: str = "HS512", claimed: Any = None, **payload: Any) -> str:
-    return jwt.encode({CLAIMS: claimed, "iat": 1, **payload}, key, algorithm)
+def assertion(claimed: Any = None, key: str = "cl", algorithm: str = "HS512", **payload: Any) -> str:
+    parts = ({"alg": algorithm, "typ": "JWT"}, {CLAIMS: claimed, "iat": 1, **payload})
+    signed = b".".join(base64url_encode(json.dumps(part).encode()) for part in parts)
+    signature = hmac.digest(key.encode(), signed, algorithm.replace("HS", "sha"))
+    return f"{signed.decode()}.{base64url_encode(signature).decode()}"
 
 
 def of(owner_type: str, public_id: str, **more: Any) -> str:
@@ -262,7 +264,6 @@ def test_integrations_speak_for_themselves_alone(client: Client, acme: Organizat
 
 INVALID_ASSERTIONS = [
     *("nonsense", "a.b.c", "e30.e30.", "x" * 5000),
-    assertion("another"),
     assertion(claimed={"custom_claim": {"a": 1}}, key="another"),
     assertion(claimed={"custom_claim": {"a": 1}}, algorithm="HS256"),
     assertion(claimed={"custom_claim": {"a": 1}}, exp=1),
@@ -279,7 +280,7 @@ INVALID_ASSERTIONS = [
     of("Customer", "nobodynobo"),
     of("Customer", ids.encode(999_999)),
     of("User", ids.encode(999_999)),
-    jwt.encode({"iat": 1}, "cl", "HS512"),
+    of("Customer", ids.encode(1)).replace(".", "", 1),
 ]
 
 

@@ -19,6 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--organization", required=True, metavar="SLUG")
         parser.add_argument("--kind", required=True, choices=Application.Kind.values)
         parser.add_argument("--mode", default=Mode.TEST, choices=Mode.values)
+        parser.add_argument(
+            "--redirect-uri", action="append", default=[], metavar="URI", help="of a webapp; repeatable"
+        )
         parser.add_argument("--role", type=Path, metavar="FILE", help='{"name": ..., "permissions": {type: [actions]}}')
 
     def handle(self, *args: Any, name: str, organization: str, kind: str, mode: str, **options: Any) -> None:
@@ -32,6 +35,7 @@ class Command(BaseCommand):
             kind=kind,
             mode=mode,
             client_secret=secret,
+            redirect_uris=" ".join(options["redirect_uri"]),
             client_type=Application.CLIENT_PUBLIC if kind == "sales_channel" else Application.CLIENT_CONFIDENTIAL,
             authorization_grant_type=Application.GRANT_CLIENT_CREDENTIALS,
         )
