@@ -67,6 +67,14 @@ def test_an_application_is_created_and_its_credentials_printed(acme: Organizatio
     assert printed["client_secret"] != application.client_secret
 
 
+def test_the_addresses_of_a_webapp_are_kept(acme: Organization):
+    uris = ["https://a.example.com/", "https://b.example.com/?x=1"]
+    credentials("Main", organization="acme", kind="webapp", redirect_uri=uris)
+    assert Application.objects.get().redirect_uris.split() == uris
+    with pytest.raises(CommandError, match="redirect_uris"):
+        credentials("Other", organization="acme", kind="webapp", redirect_uri=["http://a.example.com/"])
+
+
 def test_printed_credentials_open_the_token_endpoint(acme: Organization, client: Any):
     body = {"grant_type": "client_credentials"} | credentials("Main", organization="acme", kind="integration")
     assert client.post("/oauth/token", body).status_code == 200

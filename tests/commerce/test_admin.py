@@ -344,6 +344,18 @@ def test_the_kind_of_an_application_decides_its_client_type_and_stays(
     assert last_version() == ("ada", "update", "applications", {"name": ["Shop", "Store"]})
 
 
+def test_a_webapp_is_sent_back_to_the_addresses_kept_with_it(acme: Organization) -> None:
+    staff = superuser("ada")
+
+    submit(staff, f"{APPLICATIONS}add/", name="Shop", kind="webapp", redirect_uris="https://a.example.com/x")
+    application = Application.objects.get()
+    page = submit(staff, f"{APPLICATIONS}{application.pk}/change/", redirect_uris="http://a.example.com/ javascript:x")
+
+    application.refresh_from_db()
+    assert application.redirect_uris == "https://a.example.com/x"
+    assert list(errors(page)) == ["redirect_uris"]
+
+
 def test_a_name_that_another_application_took_is_a_complaint(acme: Organization) -> None:
     factories.application(acme, name="Shop")
 
