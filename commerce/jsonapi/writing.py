@@ -169,7 +169,7 @@ class Write:
         try:
             row.clean()
         except ModelValidationError as cause:
-            told = {(problem.source or {}).get("pointer") for problem in self.problems}
+            told = {(problem.source or {}).get("pointer", "").removesuffix("/data") for problem in self.problems}
             found = model_problems(cause, pointers(self.resource))
             self.problems += [problem for problem in found if (problem.source or {}).get("pointer") not in told]
 
