@@ -65,8 +65,13 @@ class MarketAdmin(DisablingAdmin):
 
 
 @admin.display(description="Prices")
-def prices_of(row: PriceList | Sku) -> SafeString:
-    return link(list_of(Price, **{f"{'sku' if isinstance(row, Sku) else 'price_list'}__id__exact": row.pk}), "Prices")
+def prices_within(row: PriceList) -> SafeString:
+    return link(list_of(Price, price_list__id__exact=row.pk), "Prices")
+
+
+@admin.display(description="Prices")
+def prices_of(row: Sku) -> SafeString:
+    return link(list_of(Price, sku__id__exact=row.pk), "Prices")
 
 
 @admin.register(PriceList)
@@ -74,7 +79,7 @@ class PriceListAdmin(OwnedAdmin):
     list_display = ("name", "code", "currency_code", "tax_included", "tenant", "created_at")
     list_filter = (TenantFilter,)
     search_fields = ("name", "code")
-    panels = (prices_of,)
+    panels = (prices_within,)
     fields = ("name", "code", "currency_code", "tax_included", "rules")
 
 
