@@ -27,7 +27,7 @@ SHOWN = 64
 def compiled(filters: object) -> Custom:
     """Raises ValidationError, which names the filter, where one could not do what it says."""
     if not isinstance(filters, dict) or not filters:
-        raise ValidationError("must be an object of at least one filter", code="blank")
+        raise ValidationError("must be an object of at least one filter", code="invalid")
     return Custom(tuple(_filter(key, value) for key, value in sorted(filters.items())))
 
 
