@@ -47,10 +47,10 @@ class Server:
         assert told.returncode == 0, told.stderr
         return told.stdout
 
-    def application(self, name: str, kind: str, organization: str) -> Credentials:
+    def application(self, name: str, kind: str, organization: str, *options: str) -> Credentials:
         """A new application in test mode."""
-        lines = self.manage("create_application", name, "--kind", kind, "--organization", organization).splitlines()
-        return Credentials(**dict(line.split(": ") for line in lines))
+        told = self.manage("create_application", name, "--kind", kind, "--organization", organization, *options)
+        return Credentials(**dict(line.split(": ") for line in told.splitlines()))
 
 
 @contextmanager

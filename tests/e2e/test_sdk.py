@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import HERE, Shop, shop
+from tests.e2e.conftest import HERE, SLUG, Shop, shop
 from tests.server import DOMAIN, running
 
 pytestmark = pytest.mark.e2e
 
+STAFF = """
+from commerce import ids
+from django.contrib.auth.models import User
+
+print(ids.encode(User.objects.create_user("{name}", password="{password}", is_staff=True).pk))
+"""
 EXPIRED_TOKEN = """
 from datetime import timedelta
 from commerce import auth, clock
@@ -52,6 +58,13 @@ def test_the_sdk_gets_what_it_expects(script: str, sdk: str, server: Shop) -> No
 def test_tokens_of_js_auth_open_the_api_until_they_end(sdk: str, server: Shop) -> None:
     expired = server.manage("shell", "-v", "0", "-c", EXPIRED_TOKEN.format(client_id=server.integration.client_id))
     run("tokens", sdk, server, EXPIRED_TOKEN=expired.strip())
+
+
+def test_tokens_of_js_auth_in_the_name_of_customers_and_users(sdk: str, server: Shop) -> None:
+    webapp = server.application(f"{sdk} webapp", "webapp", SLUG, "--redirect-uri", "https://app.example.com/callback")
+    staff = server.manage("shell", "-v", "0", "-c", STAFF.format(name=f"ada {sdk}", password="a long secret"))
+    told = {"WEBAPP_ID": webapp.client_id, "WEBAPP_SECRET": webapp.client_secret, "STAFF_ID": staff.strip()}
+    run("grants", sdk, server, **told, STAFF_NAME=f"ada {sdk}", STAFF_PASSWORD="a long secret")
 
 
 def test_a_cart_is_evaluated_with_a_promotion_of_every_type(sdk: str, calling: Shop) -> None:

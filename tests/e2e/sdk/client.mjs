@@ -19,7 +19,8 @@ export const { CommerceLayerStatic } = modular
 /** Sets what one run of a script makes apart from every other run on the same server. */
 export const RUN = randomBytes(4).toString('hex').toUpperCase()
 
-const native = globalThis.fetch
+/** `fetch` for pages that a browser opens. */
+export const native = globalThis.fetch
 
 /** `fetch` for `https://*.DOMAIN`, the only addresses the clients know. */
 export async function throughProxy(input, init) {
@@ -87,6 +88,28 @@ export async function couponPromotion(cl, attributes = {}) {
   return { promotion, rule }
 }
 
-function credentials(name) {
+export const ADDRESS = {
+  first_name: 'Ada',
+  last_name: 'Lovelace',
+  line_1: '1, Analytical Street',
+  city: 'London',
+  zip_code: 'N1',
+  state_code: 'LND',
+  country_code: 'GB',
+  phone: '+44 20 1234',
+}
+
+/** A market that sells one SKU. */
+export async function createMarket(cl, code, attributes = {}) {
+  const merchant = await cl.merchants.create({ name: code, address: await cl.addresses.create(ADDRESS) })
+  const price_list = await cl.price_lists.create({ name: code, currency_code: 'EUR' })
+  const market = await cl.markets.create({ name: code, code, merchant, price_list, ...attributes })
+  const shipping_category = await cl.shipping_categories.create({ name: code })
+  const sku = await cl.skus.create({ code: `SKU-${code}`, name: code, shipping_category })
+  const price = await cl.prices.create({ amount_cents: 2500, sku_code: sku.code, price_list })
+  return { market, sku, price }
+}
+
+export function credentials(name) {
   return { clientId: process.env[`${name}_ID`], clientSecret: process.env[`${name}_SECRET`] }
 }

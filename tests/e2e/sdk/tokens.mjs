@@ -17,6 +17,7 @@ import {
   check,
   CommerceLayerStatic,
   connect,
+  createMarket,
   DOMAIN,
   INTEGRATION,
   ORGANIZATION,
@@ -97,6 +98,9 @@ await check('a sales channel is refused what is not for it, and no new token is 
     () => cl.tags.list(),
     () => cl.events.list(),
     () => cl.event_stores.list(),
+    () => cl.markets.list(),
+    () => cl.customers.list(),
+    () => cl.skus.create({ code: 'X', name: 'X' }),
   ]
   for (const call of calls) {
     assert.deepEqual(await refused(call(), 'code', 'title', 'detail', 'status'), {
@@ -148,6 +152,7 @@ await check('a token that others signed is invalid', async () => {
 })
 
 await check('a revoked token is invalid, and only its own application can revoke it', async () => {
+  await createMarket(await connect(), RUN)
   const { accessToken } = await authenticate('client_credentials', {
     domain: DOMAIN,
     ...INTEGRATION,
@@ -176,9 +181,9 @@ await check('credentials that js-auth keeps work for both kinds of application',
     setItem: async (key, value) => void kept.set(key, value),
     removeItem: async (key) => void kept.delete(key),
   }
-  const integration = makeIntegration({ domain: DOMAIN, ...INTEGRATION, scope: `market:id:${RUN}` }, { storage })
+  const integration = makeIntegration({ domain: DOMAIN, ...INTEGRATION, scope: `market:code:${RUN}` }, { storage })
   const first = await integration.getAuthorization()
-  assert.deepEqual([first.ownerType, first.scope], ['guest', `market:id:${RUN}`])
+  assert.deepEqual([first.ownerType, first.scope], ['guest', `market:code:${RUN}`])
   assert.equal((await integration.getAuthorization()).accessToken, first.accessToken)
   assert.deepEqual(await integration.revokeAuthorization(), {})
   assert.notEqual((await integration.getAuthorization()).accessToken, first.accessToken)
