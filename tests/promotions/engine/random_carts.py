@@ -188,7 +188,7 @@ def promotions(draw: st.DrawFn, key: int, kinds: Sequence[str] = tuple(BENEFITS)
         priority=rarely(draw, st.integers(0, 3), None, 3),
         currency_code=rarely(draw, st.sampled_from(CURRENCIES)),
         market_id=rarely(draw, st.sampled_from(MARKETS)),
-        sku_list_id=draw(lists) if kind in NEED_LIST else rarely(draw, lists, None, 3),
+        sku_list_id=None if kind == "flex" else draw(lists) if kind in NEED_LIST else rarely(draw, lists, None, 3),
         rules=rarely(draw, st.lists(rules, min_size=1, max_size=2).map(tuple), (), 3),
     )
 
