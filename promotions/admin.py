@@ -1,23 +1,46 @@
+import json
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from commerce import clock
-from commerce.admin import DisablingAdmin, OwnedAdmin, ReadOnlyAdmin, TenantFilter, link, list_of, missing, page_of
+from commerce.admin import (
+    DisablingAdmin,
+    ObjectField,
+    OwnedAdmin,
+    OwnedForm,
+    ReadOnlyAdmin,
+    TenantFilter,
+    link,
+    list_of,
+    missing,
+    page_of,
+)
 from promotions.engine import lifecycle
 from promotions.models import (
     PROMOTION_KINDS,
     PROMOTION_RULE_KINDS,
+    BuyXPayYPromotion,
     CouponCodesPromotionRule,
+    CustomPromotionRule,
+    ExternalPromotion,
     FixedAmountPromotion,
+    FixedPricePromotion,
+    FlexPromotion,
+    FreeGiftPromotion,
+    FreeShippingPromotion,
     OrderAmountPromotionRule,
     PercentageDiscountPromotion,
     Promotion,
     PromotionRule,
+    SkuListPromotionRule,
 )
 
 
@@ -44,6 +67,7 @@ def rules_of(promotion: Promotion) -> SafeString:
         if kind in rules
         else link(list_of(model, "add", promotion=promotion.pk), f"Add {_plain(kind)} rule")
         for kind, model in PROMOTION_RULE_KINDS.items()
+        if kind == CouponCodesPromotionRule.KIND or promotion.kind != FlexPromotion.KIND
     ]
     return format_html_join(" · ", "{}", ((each,) for each in links))
 
@@ -92,11 +116,14 @@ class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
     """One type of promotion. Its page leads to its rules."""
 
     panels: ClassVar[Any] = ("status", "uses", rules_of)
+    related: ClassVar[Any] = ("organization", "market", "sku_list")
+    autocomplete_fields: Any = ("market", "sku_list")
 
     def farewell(self, row: Promotion) -> str:
         return f"{row} with its rules and {row.coupons_count:,} coupons"
 
 
+SCOPE = ("currency_code", "market", "sku_list")
 WHEN = ("starts_at", "expires_at", "total_usage_limit", "exclusive", "priority")
 COLUMNS = ("tenant", "status", "coupons_count", "uses", "starts_at", "expires_at")
 
@@ -104,20 +131,108 @@ COLUMNS = ("tenant", "status", "coupons_count", "uses", "starts_at", "expires_at
 @admin.register(PercentageDiscountPromotion)
 class PercentageDiscountPromotionAdmin(PromotionAdmin):
     list_display = ("name", "percentage", *COLUMNS)
-    fields = ("name", "percentage", "currency_code", *WHEN)
+    fields = ("name", "percentage", *SCOPE, *WHEN)
 
 
 @admin.register(FixedAmountPromotion)
 class FixedAmountPromotionAdmin(PromotionAdmin):
     list_display = ("name", "fixed_amount_cents", "currency_code", *COLUMNS)
-    fields = ("name", "fixed_amount_cents", "currency_code", *WHEN)
+    fields = ("name", "fixed_amount_cents", *SCOPE, *WHEN)
+
+
+@admin.register(FixedPricePromotion)
+class FixedPricePromotionAdmin(PromotionAdmin):
+    list_display = ("name", "fixed_amount_cents", "currency_code", "sku_list", *COLUMNS)
+    fields = ("name", "fixed_amount_cents", *SCOPE, *WHEN)
+
+
+@admin.register(FreeShippingPromotion)
+class FreeShippingPromotionAdmin(PromotionAdmin):
+    list_display = ("name", *COLUMNS)
+    fields = ("name", *SCOPE, *WHEN)
+
+
+@admin.register(FreeGiftPromotion)
+class FreeGiftPromotionAdmin(PromotionAdmin):
+    list_display = ("name", "max_quantity", "sku_list", *COLUMNS)
+    fields = ("name", "max_quantity", *SCOPE, *WHEN)
+
+
+@admin.register(BuyXPayYPromotion)
+class BuyXPayYPromotionAdmin(PromotionAdmin):
+    list_display = ("name", "x", "y", "cheapest_free", "sku_list", *COLUMNS)
+    fields = ("name", "x", "y", "cheapest_free", *SCOPE, *WHEN)
+
+
+class NamesField(forms.CharField):
+    """A list of texts, written with commas."""
+
+    widget = forms.TextInput(attrs={"class": "vTextField"})
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return value
+        return [name for part in (value or "").split(",") if (name := part.strip())]
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return self.to_python(initial) != self.to_python(data)
+
+
+class ExternalPromotionForm(OwnedForm):
+    external_includes = NamesField(
+        required=False, help_text="What the service is sent besides the order: order.customer, order.market."
+    )
+
+
+@admin.register(ExternalPromotion)
+class ExternalPromotionAdmin(PromotionAdmin):
+    form = ExternalPromotionForm
+    list_display = ("name", "promotion_url", "circuit_state", *COLUMNS)
+    fields = ("name", "promotion_url", "external_includes", *SCOPE, *WHEN)
+    panels = (*PromotionAdmin.panels, "circuit_state", "circuit_failure_count", "shared_secret")
+    actions = (*DisablingAdmin.actions, "reset_circuit", "regenerate_shared_secret")
+
+    @admin.action(description="Close the circuit", permissions=["change"])
+    def reset_circuit(self, request: HttpRequest, queryset: QuerySet) -> None:
+        number = self.fire("_reset_circuit", request, queryset)
+        self.message_user(request, f"{number} closed.", messages.SUCCESS)
+
+    @admin.action(description="Make a new shared secret", permissions=["change"])
+    def regenerate_shared_secret(self, request: HttpRequest, queryset: QuerySet) -> None:
+        number = self.fire("_regenerate_shared_secret", request, queryset)
+        self.message_user(request, f"{number} given a new secret.", messages.SUCCESS)
+
+
+class IndentedField(ObjectField):
+    widget = AdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else value
+
+
+class FlexPromotionForm(OwnedForm):
+    rules = IndentedField(help_text='{"rules": [{"name": …, "conditions": […], "actions": […]}]}')
+
+
+@admin.register(FlexPromotion)
+class FlexPromotionAdmin(PromotionAdmin):
+    form = FlexPromotionForm
+    list_display = ("name", *COLUMNS)
+    fields = ("name", "rules", *WHEN)
+    autocomplete_fields = ()
+
+
+# --- Rules ----------------------------------------------------------------------------------------
 
 
 class PromotionRuleAdmin(OwnedAdmin):
     tenant_from = "promotion"
-    autocomplete_fields = ("promotion",)
+    autocomplete_fields: Any = ("promotion",)
     list_filter = (TenantFilter,)
-    related = ("organization", "promotion")
+    related: ClassVar[Any] = ("organization", "promotion")
     search_fields = ("promotion__name",)
     fields: ClassVar[Any] = ("promotion",)
 
@@ -140,3 +255,25 @@ class CouponCodesPromotionRuleAdmin(PromotionRuleAdmin):
 class OrderAmountPromotionRuleAdmin(PromotionRuleAdmin):
     list_display = ("promotion", "order_amount_cents", "use_subtotal", "tenant", "promotion_status", "created_at")
     fields = ("promotion", "order_amount_cents", "use_subtotal")
+
+
+@admin.register(SkuListPromotionRule)
+class SkuListPromotionRuleAdmin(PromotionRuleAdmin):
+    list_display = ("promotion", "sku_list", "all_skus", "min_quantity", "tenant", "promotion_status", "created_at")
+    related = (*PromotionRuleAdmin.related, "sku_list")
+    autocomplete_fields = ("promotion", "sku_list")
+    fields = ("promotion", "sku_list", "all_skus", "min_quantity")
+
+
+class CustomPromotionRuleForm(OwnedForm):
+    filters = ObjectField(
+        widget=AdminTextareaWidget(attrs={"rows": 4}),
+        help_text='All of them must match: {"currency_code_in": "EUR,USD", "subtotal_amount_cents_gteq": 5000}',
+    )
+
+
+@admin.register(CustomPromotionRule)
+class CustomPromotionRuleAdmin(PromotionRuleAdmin):
+    form = CustomPromotionRuleForm
+    list_display = ("promotion", "filters", "tenant", "promotion_status", "created_at")
+    fields = ("promotion", "filters")
