@@ -33,7 +33,7 @@ class MerchantAdmin(OwnedAdmin):
     list_filter = (TenantFilter,)
     search_fields = ("name",)
     fields = ("name", "address")
-    raw_id_fields = ("address",)
+    autocomplete_fields = ("address",)
 
 
 @admin.register(Market)
@@ -43,8 +43,13 @@ class MarketAdmin(DisablingAdmin):
     related = ("organization", "price_list", "customer_group")
     search_fields = ("name", "code")
     panels = ("disabled_at", "shared_secret")
-    autocomplete_fields = ("merchant", "price_list")
-    raw_id_fields = ("customer_group", "default_shipping_method", "default_payment_method")
+    autocomplete_fields = (
+        "merchant",
+        "price_list",
+        "customer_group",
+        "default_shipping_method",
+        "default_payment_method",
+    )
     fields = (
         "name",
         "code",
@@ -151,7 +156,7 @@ class SkuAdmin(OwnedAdmin):
     related = ("organization", "shipping_category")
     search_fields = ("code", "name")
     panels = (prices_of,)
-    raw_id_fields = ("shipping_category",)
+    autocomplete_fields = ("shipping_category",)
     fields = (
         "code",
         "name",
@@ -178,7 +183,7 @@ class SkuListAdmin(OwnedAdmin):
     list_filter = (TenantFilter, "manual")
     search_fields = ("name", "slug")
     panels = ("slug", items_of)
-    raw_id_fields = ("customer",)
+    autocomplete_fields = ("customer",)
     fields = ("name", "manual", "sku_code_regex", "description", "image_url", "customer")
 
     def farewell(self, row: SkuList) -> str:
