@@ -183,7 +183,10 @@ class Customers(Resource):
     def update(self, row: Customer, by: changes.By) -> None:
         """A new password ends what was begun with the old one."""
         has_new_password = row.password_hash != row.stored("password_hash")
+        has_new_metadata = row.metadata != row.stored("metadata")
         super().update(row, by)
+        if has_new_metadata:
+            changes.announce(row, "metadata_update", by)
         if has_new_password:
             changes.announce(row, "create_password", by)
             auth.end(auth.Owner(auth.CUSTOMER, row.pk), by.now)

@@ -114,6 +114,13 @@ def test_a_new_password_takes_the_place_of_the_old_one(api: Api, acme: Organizat
     assert said(api, ada)[-2:] == ["create_password", "update"]
 
 
+def test_new_metadata_have_an_event_of_their_own(api: Api, acme: Organization):
+    ada = factories.customer(acme, metadata={"a": 1})
+    for metadata in ({"a": 1}, {"a": 2}):
+        assert api.update(ada, {"metadata": metadata}).status_code == 200
+    assert said(api, ada) == ["create", "update", "metadata_update"]
+
+
 def test_neither_password_nor_hash_is_told_anywhere(api: Api, caplog: pytest.LogCaptureFixture):
     caplog.set_level("DEBUG")
     created = api.create("customers", {"email": "ada@example.com", "password": PASSWORD})
