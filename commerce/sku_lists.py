@@ -1,7 +1,11 @@
 """Which SKU lists hold a SKU: manual ones by their items, the others by the pattern that its code matches."""
 
+import math
+import time
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from commerce import patterns
@@ -15,7 +19,8 @@ LOOKUPS = {"eq": "exact", "matches": "matches", "start": "start", "end": "end", 
 def holding(lists: QuerySet[SkuList], predicate: str, value: str) -> QuerySet[SkuList]:
     """Of `lists`, which are of one tenant, those that hold a SKU whose code is as asked.
 
-    `predicate` is one of LOOKUPS and means what it means in filters. Raises forms.ValidationError for a bad value.
+    `predicate` is one of LOOKUPS and means what it means in filters. Raises ValidationError for a bad value, and where
+    the answer takes too long.
     """
     condition = TextFilter(field_name="code").condition(LOOKUPS[predicate], value)
     owner = lists.order_by().values_list("organization_id", "mode").first()
@@ -27,15 +32,18 @@ def holding(lists: QuerySet[SkuList], predicate: str, value: str) -> QuerySet[Sk
 
 
 def _matching(lists: QuerySet[SkuList], skus: QuerySet[Sku]) -> list[int]:
-    """The keys of lists whose pattern one of the SKUs matches."""
+    """The keys of lists whose pattern one of the SKUs matches, found within the time a search may take."""
     by_pattern: Any = lists.filter(manual=False).order_by().values_list("pk", "sku_code_regex")
-    open_lists = {key: patterns.compiled(pattern) for key, pattern in by_pattern}
+    left = {key: patterns.compiled(pattern) for key, pattern in by_pattern}
     matching: list[int] = []
-    for code in skus.values_list("code", flat=True).iterator() if open_lists else ():
-        matched = [key for key, pattern in open_lists.items() if pattern.search(code)]
+    deadline = time.monotonic() + (settings.STATEMENT_TIMEOUT or math.inf)
+    for code in skus.values_list("code", flat=True).iterator() if left else ():
+        if time.monotonic() > deadline:
+            raise ValidationError("took too long; narrow it")
+        matched = [key for key, pattern in left.items() if pattern.search(code)]
         matching += matched
         for key in matched:
-            del open_lists[key]
-        if not open_lists:
+            del left[key]
+        if not left:
             break
     return matching

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
 from commerce import changes
 from commerce.models import Bundle, Event, Organization, Price, PriceTier, Sku, SkuList, SkuListItem, Version
@@ -276,6 +277,14 @@ def test_a_scope_is_narrowed_by_the_other_conditions(api: Api, acme: Organizatio
     factories.sku_list(acme, name="two", manual=False, sku_code_regex="R")
     rows = api.data("sku_lists?filter[q][sku_code_eq]=RED&filter[q][manual_false]=true")
     assert [row["attributes"]["name"] for row in rows] == ["two"]
+
+
+def test_codes_are_matched_for_so_long_and_no_longer(api: Api, acme: Organization, settings: LazySettings) -> None:
+    skus(acme, "RED")
+    factories.sku_list(acme, manual=False, sku_code_regex="^B")
+    settings.STATEMENT_TIMEOUT = 1e-9
+    answer = api.get("sku_lists?filter[q][sku_code_matches]=%25")
+    assert refused(answer) == (400, "INVALID_FILTER_VALUE", {"parameter": "filter[q][sku_code_matches]"})
 
 
 def test_the_skus_of_a_list_are_those_of_its_items(api: Api, acme: Organization) -> None:
