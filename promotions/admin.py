@@ -117,7 +117,7 @@ class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
 
     panels: ClassVar[Any] = ("status", "uses", rules_of)
     related: ClassVar[Any] = ("organization", "market", "sku_list")
-    autocomplete_fields: Any = ("market", "sku_list")
+    autocomplete_fields: ClassVar[Any] = ("market", "sku_list")
 
     def farewell(self, row: Promotion) -> str:
         return f"{row} with its rules and {row.coupons_count:,} coupons"
@@ -192,8 +192,15 @@ class ExternalPromotionAdmin(PromotionAdmin):
     form = ExternalPromotionForm
     list_display = ("name", "promotion_url", "circuit_state", *COLUMNS)
     fields = ("name", "promotion_url", "external_includes", *SCOPE, *WHEN)
-    panels = (*PromotionAdmin.panels, "circuit_state", "circuit_failure_count", "shared_secret")
-    actions = (*DisablingAdmin.actions, "reset_circuit", "regenerate_shared_secret")
+
+    # Apps above add to those of every promotion, later than this is read.
+    @property
+    def panels(self) -> Any:  # type: ignore[override]
+        return (*super().panels, "circuit_state", "circuit_failure_count", "shared_secret")
+
+    @property
+    def actions(self) -> Any:  # type: ignore[override]
+        return (*super().actions, "reset_circuit", "regenerate_shared_secret")
 
     @admin.action(description="Close the circuit", permissions=["change"])
     def reset_circuit(self, request: HttpRequest, queryset: QuerySet) -> None:
@@ -230,7 +237,7 @@ class FlexPromotionAdmin(PromotionAdmin):
 
 class PromotionRuleAdmin(OwnedAdmin):
     tenant_from = "promotion"
-    autocomplete_fields: Any = ("promotion",)
+    autocomplete_fields: ClassVar[Any] = ("promotion",)
     list_filter = (TenantFilter,)
     related: ClassVar[Any] = ("organization", "promotion")
     search_fields = ("promotion__name",)

@@ -163,6 +163,14 @@ def test_the_page_of_a_flex_promotion_offers_the_rule_of_its_coupons_only(acme: 
         assert [kind for kind in kinds if f"Add {kind} rule" in page] == offered
 
 
+@pytest.mark.parametrize("kind", PROMOTION_KINDS)
+def test_the_page_of_every_kind_shows_what_apps_above_add(acme: Organization, kind: str) -> None:
+    row = factories.PROMOTIONS[kind](acme)
+    page = superuser().get(url(type(row), f"{row.pk}/change")).content.decode()
+    assert [shown in page for shown in ("field-codes_of_promotion", "field-tags_of")] == [True, True]
+    assert "Generate codes" in superuser("bob").get(url(type(row), "")[:-1]).content.decode()
+
+
 def test_a_circuit_is_closed_and_a_secret_made_anew(acme: Organization) -> None:
     rows = [factories.external_promotion(acme, circuit_failure_count=31) for _ in range(2)]
     staff, page = superuser(), url(type(rows[0]), "")[:-1]
