@@ -22,6 +22,7 @@ urlpatterns = [
     path("oauth/revoke", oauth.revoke),
     path("oauth/revoke/", oauth.revoke),
     path("oauth/authorize", authorize.authorize),
+    path("oauth/authorize/", authorize.authorize),
     path("oauth/tokeninfo", oauth.tokeninfo),
     path("oauth/tokeninfo/", oauth.tokeninfo),
     path(".well-known/jwks.json", oauth.jwks),
