@@ -50,7 +50,6 @@ RULES = {
 }
 
 registry.extend(("coupons",), create=upkeep.create_coupon, update=upkeep.update_coupon, destroy=upkeep.delete_coupon)
-registry.extend(("coupon_recipients",), destroy=upkeep.delete_recipient)
 registry.extend(
     ("coupon_codes_promotion_rules",),
     Rel("coupons", target="coupons", inverse="promotion_rule_id", change=upkeep.adopt_coupons),

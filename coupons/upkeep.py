@@ -59,12 +59,6 @@ def find_or_create_recipient(coupon: Coupon, email: str, by: changes.By) -> Coup
     return recipient
 
 
-def delete_recipient(recipient: CouponRecipient, by: changes.By) -> None:
-    if Coupon.objects.owned_by(recipient.tenant).filter(coupon_recipient=recipient).exists():
-        raise Locked("The recipient has coupons.")
-    changes.delete(recipient, by)
-
-
 # --- Rules ----------------------------------------------------------------------------------------
 
 

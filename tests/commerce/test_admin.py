@@ -177,7 +177,7 @@ def test_a_selection_is_deleted_whole_or_not_at_all(acme: Organization) -> None:
 
     answer = act(superuser(), RECIPIENTS, "delete_selected", free, in_use, post="yes")
 
-    assert messages(answer) == ["busy@example.com: The recipient has coupons."]
+    assert messages(answer) == ["busy@example.com: The coupon recipient is referred to by coupons."]
     assert CouponRecipient.objects.count() == 2
     assert not Version.objects.filter(event="destroy").exists()
 
@@ -190,7 +190,7 @@ def test_what_may_not_be_deleted_says_why(acme: Organization) -> None:
     answer = submit(superuser(), f"{url}delete/", post="yes")
 
     assert (answer.status_code, answer.headers["location"]) == (302, f"{url}change/")
-    assert messages(answer) == ["The recipient has coupons."]
+    assert messages(answer) == ["The coupon recipient is referred to by coupons."]
     assert CouponRecipient.objects.exists()
 
 

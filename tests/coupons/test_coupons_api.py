@@ -213,7 +213,7 @@ def test_a_recipient_in_use_cannot_be_deleted(api: Api, acme: Organization, rule
     with nothing_written():
         answer = api.destroy(recipient)
     assert refused(answer) == (423, "LOCKED", None)
-    assert problem(answer)["detail"] == "The recipient has coupons."
+    assert problem(answer)["detail"] == "The coupon recipient is referred to by coupons."
     api.update(coupon, coupon_recipient=None)
     assert api.destroy(recipient).status_code == 204
 
