@@ -18,7 +18,7 @@ _CUSTOMER = ("email", "status", "shopper_reference", "profile_id", "tax_exemptio
 
 
 def facts(cart: Cart, order: Order) -> dict[str, Any]:
-    """The document of a cart whose SKU lists `order` knows; six queries, whatever it holds."""
+    """The document of a cart whose SKU lists `order` knows; three queries, if the price list and group are loaded."""
     sku_lists = SkuList.objects.owned_by(cart.tenant).in_bulk({key for line in order.lines for key in line.lists})
     tags = _tags(Sku, [line.sku.pk for line in cart.lines if line.sku])
     listed = {line.id: [_listed(sku_lists[key]) for key in line.lists if key in sku_lists] for line in order.lines}
@@ -86,7 +86,7 @@ def _row(row: Owned, *names: str) -> dict[str, Any]:
 
 def _tags(model: Any, keys: Collection[int]) -> dict[int, list[dict[str, Any]]]:
     tags: dict[int, list[dict[str, Any]]] = {}
-    rows = model.objects.filter(pk__in=keys, tags__isnull=False).order_by("tags") if keys else ()
-    for key, tag, name in rows and rows.values_list("pk", "tags", "tags__name"):
+    rows = model.objects.filter(pk__in=keys, tags__isnull=False).order_by("tags")
+    for key, tag, name in rows.values_list("pk", "tags", "tags__name") if keys else ():
         tags.setdefault(key, []).append({"id": ids.encode(tag), "name": name})
     return tags
