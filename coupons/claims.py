@@ -39,12 +39,18 @@ def openings(cart: Cart, known: Definitions) -> list[Opening]:
 
 
 def claims(cart: Cart, order: Order, found: Iterable[Opening], now: datetime) -> Iterator[Claim]:
-    """What each code of the cart opens, or why it does not; a code without any coupon too."""
+    """What each code of the cart opens, or why it does not; a code without any coupon too.
+
+    A code that is given twice counts once, as it is spelt first.
+    """
     by_code: dict[str, list[Opening]] = {}
     for opening in found:
         by_code.setdefault(opening.coupon.code_norm, []).append(opening)
-    for code in dict.fromkeys(cart.coupon_codes):
-        of_code = by_code.get(normalise_code(code), ())
+    spelt: dict[str, str] = {}
+    for code in cart.coupon_codes:
+        spelt.setdefault(normalise_code(code), code)
+    for code_norm, code in spelt.items():
+        of_code = by_code.get(code_norm, ())
         if not of_code:
             yield Claim(code=code, refusal=NOT_FOUND)
         for coupon, promotion in of_code:

@@ -7,6 +7,8 @@ import orjson
 
 _RELATED = {"market": "markets", "customer": "customers", "sku": "skus", "bundle": "bundles"}
 """Facts that are resources of their own -> their type."""
+Included = dict[tuple[str, str], dict[str, Any]]
+"""Type and id -> the resource."""
 
 
 def of_facts(facts: Mapping[str, Any]) -> bytes:
@@ -14,12 +16,12 @@ def of_facts(facts: Mapping[str, Any]) -> bytes:
 
     The same facts make the same bytes. Line items go by the ids they have in the facts, as text.
     """
-    included: list[dict[str, Any]] = []
-    data = _resource("orders", facts, included)
-    return orjson.dumps({"data": data, "included": included}, default=str, option=orjson.OPT_SORT_KEYS)
+    included: Included = {}
+    document = {"data": _resource("orders", facts, included), "included": list(included.values())}
+    return orjson.dumps(document, default=str, option=orjson.OPT_SORT_KEYS)
 
 
-def _resource(type_name: str, facts: Mapping[str, Any], included: list[dict[str, Any]]) -> dict[str, Any]:
+def _resource(type_name: str, facts: Mapping[str, Any], included: Included) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     relationships: dict[str, Any] = {}
     for name, value in facts.items():
@@ -34,12 +36,11 @@ def _resource(type_name: str, facts: Mapping[str, Any], included: list[dict[str,
     return {"type": type_name, "id": _id(facts), "attributes": attributes, "relationships": relationships}
 
 
-def _included(type_name: str, facts: Mapping[str, Any], included: list[dict[str, Any]]) -> dict[str, str]:
+def _included(type_name: str, facts: Mapping[str, Any], included: Included) -> dict[str, str]:
     resource = _resource(type_name, facts, included)
-    if not any((one["type"], one["id"]) == (type_name, resource["id"]) for one in included):
-        included.append(resource)
+    included.setdefault((type_name, resource["id"]), resource)
     return {"type": type_name, "id": resource["id"]}
 
 
 def _id(facts: Mapping[str, Any]) -> str:
-    return str(facts.get("id") or facts.get("code") or "")
+    return str(facts.get("id", facts.get("code", "")))

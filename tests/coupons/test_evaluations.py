@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 from django.conf import LazySettings
 from django.db import connection
@@ -14,6 +15,7 @@ from promotions.models import Promotion
 from tests import factories
 from tests.client import Api, document, linkage, nothing_written, refused
 from tests.factories import NOW
+from tests.listener import Exchange, listening
 from tests.promotions.test_rule_checks import ITALIAN
 
 
@@ -125,6 +127,15 @@ def test_a_code_opens_its_promotion_however_it_is_spelt(api: Api, acme: Organiza
         assert answered["applied"][0]["coupon_code"] == spelt.strip()
     assert evaluate(api, cart())["discount_amount_cents"] == 0
     assert coupon.usage_count == 0
+
+
+def test_a_code_given_twice_is_one(api: Api, acme: Organization):
+    factories.coupon(factories.coupon_rule(factories.percentage_promotion(acme, percentage=10)), code="SUMMER-10")
+    answered = evaluate(
+        api, cart(coupon_codes=["SUMMER-10", "summer-10", "NOWHERE", "nowhere"], coupon_code="SUMMER-10")
+    )
+    assert [one["coupon_code"] for one in answered["applied"]] == ["SUMMER-10"]
+    assert [one["coupon_code"] for one in answered["not_applied"]] == ["NOWHERE"]
 
 
 def test_one_code_opens_every_promotion_that_has_it(api: Api, acme: Organization):
@@ -431,7 +442,28 @@ def test_statements_do_not_grow_with_lines_promotions_or_codes(api: Api, acme: O
     assert counted([coupon.code, *more], 20) == few == 9
 
 
-def test_flex_and_external_promotions_read_what_the_order_holds(api: Api, acme: Organization):
+def test_a_service_finds_the_lines_of_a_cart_by_their_places(api: Api, acme: Organization, settings: LazySettings):
+    """All of them: the first has the place 0."""
+
+    def answer(exchange: Exchange) -> None:
+        sent = orjson.loads(exchange.listener.received[-1].body)
+        named = [
+            {"id": one["id"], "discount_cents": 100} for one in sent["data"]["relationships"]["line_items"]["data"]
+        ]
+        exchange.reply(200, orjson.dumps({"success": True, "data": {"name": "Loyalty", "line_items": named}}))
+
+    with listening() as service:
+        service.answer = answer
+        settings.OUTGOING_ALLOWED_HOSTS = [service.place]
+        factories.external_promotion(acme, promotion_url=f"http://{service.place}/discount")
+        answered = evaluate(api, cart(line("A"), line("B")))
+    [sent] = service.received
+    lines = [one for one in orjson.loads(sent.body)["included"] if one["type"] == "line_items"]
+    assert [(one["id"], one["attributes"]["sku_code"]) for one in lines] == [("0", "A"), ("1", "B")]
+    assert [one["discount_cents"] for one in answered["line_items"]] == [-100, -100]
+
+
+def test_flex_promotions_read_what_the_order_holds(api: Api, acme: Organization):
     factories.market(acme, code="IT", price_list=factories.price_list(acme, currency_code="EUR"))
     factories.flex_promotion(acme, rules={"rules": [ITALIAN]})
     assert evaluate(api, cart(market_code="IT"))["discount_amount_cents"] == -1000
