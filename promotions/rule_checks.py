@@ -34,8 +34,15 @@ class RuleCheckView(ApiView):
             program = flex_rules.program({"rules": body.get("rules")}, self.organization)
         except flex.BadRules as bad:
             raise ApiError([_problem(path, message) for path, message in bad.errors]) from None
-        outcomes = [program.outcomes(_order(payload), self.now) for payload in _payloads(body)]
-        return response(dump({"data": [_outcome(rules) for rules in outcomes]}))
+        outcomes = [self._outcome(program, place, payload) for place, payload in enumerate(_payloads(body))]
+        return response(dump({"data": outcomes}))
+
+    def _outcome(self, program: flex.Program, place: int, payload: Any) -> dict[str, Any]:
+        try:
+            rules = program.outcomes(_order(payload), self.now)
+        except OverflowError as problem:
+            raise ApiError([invalid(f"/payload/{place}", f"payload.{place}", str(problem), "invalid")]) from None
+        return {"match": any(rule["match"] for rule in rules), "rules": list(rules)}
 
 
 def _problem(path: str, message: str) -> Any:
@@ -51,10 +58,6 @@ def _payloads(body: Mapping[str, Any]) -> list[Any]:
 
 def _order(payload: Any) -> Any:
     return payload["order"] if isinstance(payload, Mapping) and "order" in payload else payload
-
-
-def _outcome(rules: tuple[dict[str, Any], ...]) -> dict[str, Any]:
-    return {"match": any(rule["match"] for rule in rules), "rules": list(rules)}
 
 
 @csrf_exempt

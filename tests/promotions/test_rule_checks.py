@@ -74,6 +74,20 @@ def test_a_body_of_another_shape_is_400(api: Api, body: Any, pointer: str | None
         assert refused(answer) == (400, "BAD_REQUEST", {"pointer": pointer})
 
 
+@pytest.mark.parametrize("lines", [[2**53 - 1, 1], [2**52, 2**52]])
+def test_an_order_beyond_all_amounts_is_refused(api: Api, lines: list[int]):
+    enormous = {"order": {"line_items": [{"quantity": 2, "unit_amount_cents": cents} for cents in lines]}}
+    always = {**ITALIAN, "conditions": []}
+    answer = check(api, [always], order("IT"), enormous)
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/payload/1"})
+
+
+def test_numbers_beyond_all_amounts_are_none(api: Api):
+    enormous = {"order": {"line_items": [{"quantity": 2**64 - 1, "unit_amount_cents": 2**64 - 1}]}}
+    [answer] = check(api, [{**ITALIAN, "conditions": []}], enormous).json()["data"]
+    assert answer["match"] is True
+
+
 def test_rules_are_required(api: Api):
     assert refused(api.post("rules/check", {}))[:2] == (422, "VALIDATION_ERROR")
 

@@ -9,6 +9,9 @@ from promotions.engine.cart import Cart, LinePart, Part, ShipmentPart
 from promotions.engine.flex.catalogue import LINE_ITEMS, ORDER, SHIPMENTS, Path
 from promotions.engine.types import Line, Order, Shipment
 
+MOST_CENTS = 2**53 - 1
+"""What every JSON client reads exactly."""
+
 
 def _shipping(cart: Cart) -> int:
     return sum(part.shipment.amount_cents for part in cart.shipments)
@@ -63,7 +66,10 @@ class Document:
 
     @classmethod
     def of_facts(cls, order: object, now: datetime) -> "Document":
-        """Of facts alone, whatever they hold: with a cart made of those that can be understood."""
+        """Of facts alone, whatever they hold: with a cart made of those that can be understood.
+
+        Raises OverflowError where it comes to more than `MOST_CENTS`.
+        """
         facts = order if isinstance(order, Mapping) else {}
         lines, shipments = _members(facts.get(LINE_ITEMS)), _members(facts.get(SHIPMENTS))
         cart = Cart(
@@ -76,6 +82,8 @@ class Document:
                 ),
             )
         )
+        if cart.total > MOST_CENTS:
+            raise OverflowError(f"comes to more than {MOST_CENTS} cents")
         return cls(cart, now, {ORDER: (facts,), LINE_ITEMS: lines, SHIPMENTS: shipments}, live=False)
 
     def places(self, collection: str) -> range:
@@ -135,7 +143,7 @@ def _line(place: int, facts: Mapping[str, Any]) -> Line:
 
 
 def _amount(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= MOST_CENTS else 0
 
 
 def _text(value: object) -> str:

@@ -82,7 +82,10 @@ class Program:
         return Discount(shares, _outcomes(document, judged, done))
 
     def outcomes(self, order: object, now: datetime) -> tuple[dict[str, Any], ...]:
-        """What each rule would find and do in an order given by its facts alone, complete or not, right or wrong."""
+        """What each rule would find and do in an order given by its facts alone, complete or not, right or wrong.
+
+        Raises OverflowError, as `Document.of_facts`.
+        """
         document = Document.of_facts(order, now)
         judged = [rule.judge(document) for rule in self.rules]
         return _outcomes(document, judged, [one.act(document) for one in judged])
