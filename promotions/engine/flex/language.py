@@ -1,5 +1,6 @@
 """The check of flex rules when they are saved: JSON in, a Program or all that is wrong with it out."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -69,9 +70,9 @@ class Check(ActionReader):
         if root is INVALID:
             return ()
         found: tuple[Rule, ...] = root["rules"]
-        ids = [rule.id for rule in found if rule.id]
+        ids = Counter(rule.id for rule in found if rule.id)
         for place, rule in enumerate(found):
-            if rule.id and ids.count(rule.id) > 1:
+            if ids[rule.id] > 1:
                 self.wrong(f"rules.{place}.id", "is that of another rule too")
         return found
 
