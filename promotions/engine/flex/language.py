@@ -72,7 +72,7 @@ class Check(ActionReader):
         found: tuple[Rule, ...] = root["rules"]
         ids = Counter(rule.id for rule in found if rule.id)
         for place, rule in enumerate(found):
-            if ids[rule.id] > 1:
+            if rule.id and ids[rule.id] > 1:
                 self.wrong(f"rules.{place}.id", "is that of another rule too")
         return found
 
