@@ -22,7 +22,7 @@ def checked(rules: object, organization: Organization) -> Any:
         program(rules, organization)
     except flex.BadRules as bad:
         raise ValidationError(
-            [ValidationError(f"{path} {message}", "invalid") for path, message in bad.errors]
+            [ValidationError(f"{path} {message}".strip(), "invalid") for path, message in bad.errors]
         ) from None
     return flex.normalised(cast("dict[str, Any]", rules), lambda path: str(uuid4()))
 

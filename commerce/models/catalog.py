@@ -14,6 +14,8 @@ from commerce.patterns import check_patterns
 
 MOST_PATTERN = 5000
 """Characters of a pattern, at most; an organization may allow fewer."""
+LAST_POSITION = 2**31 - 1
+"""What the column holds; items may share a position."""
 
 
 class ShippingCategory(Owned):
@@ -134,7 +136,7 @@ class SkuListItem(Owned):
             self._check_bundled()
         if self.position is None:
             last = self.sku_list.sku_list_items.aggregate(last=Max("position"))["last"]
-            self.position = 1 if last is None else last + 1
+            self.position = 1 if last is None else min(last + 1, LAST_POSITION)
 
     def _check_bundled(self) -> None:
         most = self.organization.setting("bundles_max_items_count")

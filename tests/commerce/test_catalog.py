@@ -7,6 +7,7 @@ from django.conf import LazySettings
 
 from commerce import changes
 from commerce.models import Bundle, Event, Organization, Price, PriceTier, Sku, SkuList, SkuListItem, Version
+from commerce.money import MAX_CENTS
 from tests import factories
 from tests.client import Api, document, identifier, nothing_written, path_of, problem, refused, statements
 from tests.factories import BY
@@ -203,6 +204,15 @@ def test_an_item_stands_behind_the_last_one_unless_told_where(api: Api, acme: Or
     assert shown == [1, 7, 8, 2]
 
 
+def test_behind_the_last_position_there_is_no_other(api: Api, acme: Organization) -> None:
+    sku_list = factories.sku_list(acme)
+    shown = [
+        api.create("sku_list_items", values, sku_list=sku_list, sku=factories.sku(acme)).json()["data"]["attributes"]
+        for values in ({"position": 2**31 - 1}, {})
+    ]
+    assert [item["position"] for item in shown] == [2**31 - 1, 2**31 - 1]
+
+
 def test_a_sku_is_once_in_a_list_and_at_least_one_unit(api: Api, acme: Organization) -> None:
     (sku,) = skus(acme, "ONE")
     sku_list = factories.sku_list(acme, sku)
@@ -342,6 +352,19 @@ def test_a_price_that_cannot_be_computed_is_refused(api: Api, acme: Organization
         with nothing_written():
             answer = api.update(row, {"_compute_price_amount": True})
         assert refused(answer) == (*INVALID, towards(relationship))
+
+
+def test_a_price_beyond_all_amounts_is_not_computed(api: Api, acme: Organization) -> None:
+    market = factories.market(acme)
+    shirt = factories.sku(acme)
+    factories.price(shirt, market.price_list, amount_cents=MAX_CENTS)
+    sku_list = factories.sku_list(acme)
+    factories.sku_list_item(sku_list, shirt, quantity=2**31 - 1)
+    bundle = factories.bundle(sku_list, market=market)
+    for trigger in ("_compute_price_amount", "_compute_compare_at_amount"):
+        with nothing_written():
+            answer = api.update(bundle, {trigger: True})
+        assert refused(answer) == (*INVALID, towards("sku_list"))
 
 
 def test_a_bundle_has_the_currency_of_its_market(api: Api, acme: Organization) -> None:
