@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -170,6 +171,28 @@ def test_one_transaction_raises_it_once_and_one_that_fails_never(acme: Organizat
     row.priority = 4
     with changes.atomic(), changes.atomic():
         changes.save(row, BY)
+    assert revision(acme) == before + 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_writes_one_promotion_keeps_nobody_from_writing_another(acme: Organization):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has one writer at a time")
+    first, second = (factories.percentage_promotion(acme) for _ in range(2))
+    before = revision(acme)
+
+    def rename(row: Promotion) -> None:
+        with changes.atomic():
+            row.name = "Renamed"
+            changes.save(row, BY)
+        connection.close()
+
+    with changes.atomic(), ThreadPoolExecutor(1) as pool:
+        first.name = "Renamed"
+        changes.save(first, BY)
+        pool.submit(rename, second).result(10)
+        assert Promotion.objects.select_for_update().get(pk=second.pk).name == "Renamed"
+        assert revision(acme) == before + 1
     assert revision(acme) == before + 2
 
 
