@@ -155,11 +155,12 @@ IS_OF_TYPE: dict[str, Callable[[Any], bool]] = {
 
 
 @pytest.fixture
-def here(api: Api, acme: Organization) -> World:
+def here(here: World, acme: Organization) -> World:
+    """With what some samples name by its code or e-mail."""
     for code, email in zip(SAMPLES["sku_code"], SAMPLES["customer_email"], strict=True):
         factories.sku(acme, code=code)
         factories.customer(acme, email=email)
-    return world(acme, api.application)
+    return here
 
 
 def shown(api: Api, here: World, name: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from commerce.models.access import ACTIONS
 from tests import factories
 from tests.client import Api, document, nothing_written, problem, refused
 from tests.contract.contract_table import TABLE
-from tests.contract.world import World, world
+from tests.contract.world import World
 
 NEEDED = {"list": "read", "retrieve": "read", "create": "create", "update": "update", "destroy": "destroy"}
 """Action of the contract -> the permission it takes; in an order in which all can be done."""
@@ -26,11 +26,6 @@ CALLERS = {
     "webapp with a role": ("webapp", True),
 }
 TYPES = sorted(TABLE)
-
-
-@pytest.fixture
-def here(api: Api, acme: Organization) -> World:
-    return world(acme, api.application)
 
 
 def caller(acme: Organization, who: str, permissions: Any = None) -> Api:
