@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.db.models import F, Q
 from rest_framework import fields, serializers
 
 from commerce import ids, permissions
@@ -113,10 +114,10 @@ class CartReader:
             raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
         self.given = serializer.validated_data
         self.market = self._market()
-        currency_code = self._currency_code()
+        self.currency_code = self._currency_code()
         cart = Cart(
             tenant=self.tenant,
-            currency_code=currency_code,
+            currency_code=self.currency_code,
             market=self.market,
             customer=self._customer(),
             customer_email=self.given.get("customer_email"),
@@ -178,8 +179,8 @@ class CartReader:
 
     def _lines(self) -> Iterator[CartLine]:
         lines = self.given["line_items"]
-        skus = self._rows(Sku, [line["sku_code"] for line in lines if "sku_code" in line])
-        bundles = self._rows(Bundle, [line["bundle_code"] for line in lines if "bundle_code" in line])
+        skus = self._coded(Sku.objects.owned_by(self.tenant), lines, "sku_code")
+        bundles = self._coded(self._bundles(), lines, "bundle_code")
         prices = self._prices(lines, skus)
         for place, line in enumerate(lines):
             sku, bundle = skus.get(line.get("sku_code")), bundles.get(line.get("bundle_code"))
@@ -213,11 +214,20 @@ class CartReader:
             self._refuse(pointer, "unit_amount_cents", "can't be blank where no price is found", "blank")
         return amount or 0
 
-    def _rows(self, model: Any, codes: list[str]) -> dict[str | None, Any]:
+    def _coded(self, rows: Any, lines: list[dict[str, Any]], name: str) -> dict[str | None, Any]:
+        """Code -> the row of it, of those that are reached."""
+        codes = {line[name] for line in lines if name in line}
         if not codes:
             return {}
-        rows = model.objects.owned_by(self.tenant).filter(code__in=codes)
-        return {row.code: row for row in (rows.filter(market=self.market) if model is Bundle else rows)}
+        reached = permissions.within(self.reach, rows.model.wire_type, rows)
+        return {row.code: row for row in reached.filter(code__in=codes)}
+
+    def _bundles(self) -> Any:
+        """Those of no market, if in the cart's currency, and then those of its market, which take their place."""
+        sold = Q(market=None, currency_code=self.currency_code)
+        if self.market:
+            sold |= Q(market=self.market)
+        return Bundle.objects.owned_by(self.tenant).filter(sold).order_by(F("market").asc(nulls_first=True))
 
     def _prices(self, lines: list[dict[str, Any]], skus: Mapping[str | None, Sku]) -> Mapping[int, Any]:
         quantities: dict[int, int] = {}

@@ -116,6 +116,23 @@ def test_lists_hold_skus_by_item_and_by_pattern_and_bundles_by_their_own(api: Ap
     assert hat.code == "HAT"
 
 
+def test_a_bundle_is_that_of_the_market_or_of_none_in_its_currency(api: Api, acme: Organization):
+    prices = factories.price_list(acme, currency_code="EUR")
+    italy = factories.market(acme, code="IT", price_list=prices)
+    factories.market(acme, code="FR", price_list=prices)
+    listed = factories.sku_list(acme, factories.sku(acme))
+    factories.bundle(listed, code="SET", market=italy, price_amount_cents=900)
+    factories.bundle(listed, code="SET", price_amount_cents=1000)
+    lines = [{"bundle_code": "SET"}]
+    subtotals = [
+        evaluate(api, {**where, "line_items": lines})["subtotal_amount_cents"]
+        for where in ({"market_code": "IT"}, {"market_code": "FR"}, {"currency_code": "EUR"})
+    ]
+    assert subtotals == [900, 1000, 1000]
+    answer = post(api, {"currency_code": "USD", "line_items": lines})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/line_items/0/bundle_code"})
+
+
 # --- Codes ----------------------------------------------------------------------------------------
 
 
@@ -308,6 +325,14 @@ def test_a_market_kept_for_a_group_does_not_exist_for_others(shop: Api, api: Api
     answer = post(shop, {"market_code": "VIP", "line_items": []})
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/market_code"})
     assert evaluate(api, {"market_code": "VIP", "line_items": []})["total_amount_cents"] == 0
+
+
+def test_skus_that_are_not_sold_do_not_exist_for_a_sales_channel(shop: Api, api: Api, acme: Organization):
+    factories.sku(acme, code="SECRET")
+    secret = {"currency_code": "EUR", "line_items": [{"sku_code": "SECRET", "unit_amount_cents": 1000}]}
+    answer = post(shop, secret)
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/line_items/0/sku_code"})
+    assert evaluate(api, secret)["total_amount_cents"] == 1000
 
 
 def test_codes_known_and_unknown_cost_a_sales_channel_the_same_statements(shop: Api, acme: Organization):
