@@ -88,14 +88,14 @@ def type_names(models: dict[str, Any]) -> dict[str, str]:
 # --- Promotions -----------------------------------------------------------------------------------
 
 _WINDOW = ("disabled_at", "starts_at", "expires_at", "total_usage_limit", "total_usage_count")
-
-
 _RELATIONSHIPS = (Rel("market", sortable=True), "promotion_rules", EVENTS, VERSIONS, EVENT_STORES)
 SKU_LIST = Rel("sku_list", sortable=True)
 NEEDED_SKU_LIST = Rel("sku_list", sortable=True, required=True)
 SKUS = Rel("skus", target="skus", inverse="sku_lists__promotions", filterable=False)
 """Those of the promotion's manual list."""
-SKUS_OF_RULE = Rel("skus", target="skus", inverse="sku_lists__promotion_rules", filterable=False)
+WITH_SKUS = (*_RELATIONSHIPS, SKU_LIST, SKUS)
+OF_LISTED = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
+"""Of kinds that are nothing without a list."""
 
 
 class PromotionResource(Resource):
@@ -160,9 +160,9 @@ class Promotions(PromotionResource):
 class PercentageDiscountPromotions(PromotionResource):
     type = "percentage_discount_promotions"
     model = PercentageDiscountPromotion
-    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (*PromotionResource.attributes, "percentage")
     required = ("percentage",)
+    relationships = WITH_SKUS
 
 
 class AmountResource(PromotionResource):
@@ -184,7 +184,7 @@ class AmountResource(PromotionResource):
 class FixedAmountPromotions(AmountResource):
     type = "fixed_amount_promotions"
     model = FixedAmountPromotion
-    relationships = (*PromotionResource.relationships, SKUS)
+    relationships = WITH_SKUS
 
 
 @registry.register
@@ -193,7 +193,7 @@ class FixedPricePromotions(AmountResource):
 
     type = "fixed_price_promotions"
     model = FixedPricePromotion
-    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
+    relationships = OF_LISTED
 
 
 @registry.register
@@ -206,26 +206,25 @@ class FreeShippingPromotions(PromotionResource):
 class FreeGiftPromotions(PromotionResource):
     type = "free_gift_promotions"
     model = FreeGiftPromotion
-    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
     attributes = (*PromotionResource.attributes, "max_quantity")
+    relationships = OF_LISTED
 
 
 @registry.register
 class BuyXPayYPromotions(PromotionResource):
     type = "buy_x_pay_y_promotions"
     model = BuyXPayYPromotion
-    relationships = (*_RELATIONSHIPS, NEEDED_SKU_LIST, SKUS)
     attributes = (*PromotionResource.attributes, "x", "y", "cheapest_free")
     required = ("x", "y")
     filterable = (*PromotionResource.filterable, "x", "y")
     sortable = (*PromotionResource.sortable, "x", "y")
+    relationships = OF_LISTED
 
 
 @registry.register
 class ExternalPromotions(PromotionResource):
     type = "external_promotions"
     model = ExternalPromotion
-    relationships = (*PromotionResource.relationships, SKUS)
     attributes = (
         *PromotionResource.attributes,
         "promotion_url",
@@ -239,6 +238,7 @@ class ExternalPromotions(PromotionResource):
     filterable = (*PromotionResource.filterable, "circuit_state", "circuit_failure_count")
     sortable = (*PromotionResource.sortable, "circuit_state", "circuit_failure_count")
     triggers = {**DISABLING, **REGENERATING, **CIRCUIT}
+    relationships = WITH_SKUS
 
 
 _NOT_OF_FLEX = ("currency_code", "total_usage_reached", "weight", "coupons_count")
@@ -281,6 +281,10 @@ registry.extend(("sku_lists",), update=update_sku_list)
 
 
 # --- Promotion rules ------------------------------------------------------------------------------
+
+
+SKUS_OF_RULE = Rel("skus", target="skus", inverse="sku_lists__promotion_rules", filterable=False)
+"""Those of the rule's manual list."""
 
 
 class PromotionRuleResource(Resource):
