@@ -12,9 +12,12 @@ from commerce.admin import by
 from commerce.jsonapi.errors import ApiError
 from commerce.jsonapi.parser import ResourceDocument
 from commerce.models import Mode, Organization, Tenant
+from commerce.money import MAX_CENTS
 from coupons import pricing
 from coupons.carts import CartReader
 from coupons.evaluations import answer
+
+MOST_DIGITS = len(str(MAX_CENTS))
 
 
 class CartForm(forms.Form):
@@ -37,7 +40,7 @@ class CartForm(forms.Form):
 
     def _line(self, text: str) -> dict[str, Any]:
         code, *numbers = text.split()
-        if len(numbers) > 2 or not all(number.isdecimal() for number in numbers):
+        if len(numbers) > 2 or not all(number.isdecimal() and len(number) <= MOST_DIGITS for number in numbers):
             raise ValidationError(f"{text.strip()}: write a code, how many and the cents of one")
         amounts = [int(number) for number in numbers]
         named = {"sku_code": code} if len(amounts) < 2 else {"code": code, "unit_amount_cents": amounts[1]}

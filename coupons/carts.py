@@ -7,6 +7,7 @@ from django.db.models import F, Q
 from rest_framework import fields, serializers
 
 from commerce import ids, permissions
+from commerce.api import IntegerField
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
@@ -26,16 +27,39 @@ ATTRIBUTES = "/data/attributes"
 # --- The form -------------------------------------------------------------------------------------
 
 
-def cents(**options: Any) -> fields.IntegerField:
-    return fields.IntegerField(min_value=0, max_value=MAX_CENTS, **options)
+def number(least: int, most: int, **options: Any) -> IntegerField:
+    said: dict[str, Any] = {
+        "min_value": f"must be greater than or equal to {least}",
+        "max_value": f"must be less than or equal to {most}",
+    }
+    return IntegerField(min_value=least, max_value=most, error_messages=said, **options)
 
 
-def code(**options: Any) -> fields.CharField:
-    return fields.CharField(max_length=LONGEST_CODE, **options)
+def cents(**options: Any) -> IntegerField:
+    return number(0, MAX_CENTS, **options)
+
+
+def text(**options: Any) -> fields.CharField:
+    said: dict[str, Any] = {
+        "invalid": "must be text",
+        "max_length": f"is too long (maximum is {LONGEST_CODE} characters)",
+    }
+    return fields.CharField(max_length=LONGEST_CODE, error_messages=said, **options)
+
+
+def listed(child: fields.Field, most: int, **options: Any) -> fields.ListField:
+    said: dict[str, Any] = {"not_a_list": "must be an array", "max_length": f"is too long (maximum is {most} elements)"}
+    return fields.ListField(child=child, max_length=most, error_messages=said, **options)
+
+
+def an_object() -> fields.DictField:
+    return fields.DictField(default=dict, error_messages={"not_a_dict": "must be an object"})
 
 
 class Strict(serializers.Serializer):
     """Refuses members it does not know, for a misspelt one would change the price without a word."""
+
+    default_error_messages = {"invalid": "must be an object"}
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
@@ -48,13 +72,13 @@ class Strict(serializers.Serializer):
 class LineSerializer(Strict):
     """One of `sku_code`, `bundle_code` and `code`, the latter of something that is sold elsewhere."""
 
-    sku_code = code(required=False)
-    bundle_code = code(required=False)
-    code = code(required=False)
-    quantity = fields.IntegerField(min_value=1, max_value=MOST_UNITS, default=1)
+    sku_code = text(required=False)
+    bundle_code = text(required=False)
+    code = text(required=False)
+    quantity = number(1, MOST_UNITS, default=1)
     unit_amount_cents = cents(required=False, allow_null=True)
     options_amount_cents = cents(default=0)
-    metadata = fields.DictField(default=dict)
+    metadata = an_object()
 
     def validate(self, line: Any) -> Any:
         if sum(name in line for name in ("sku_code", "bundle_code", "code")) != 1:
@@ -70,20 +94,18 @@ class ShipmentSerializer(Strict):
     """`line_items` are places in the list of lines, all of them when left out."""
 
     cost_amount_cents = cents()
-    line_items = fields.ListField(child=fields.IntegerField(min_value=0), required=False, max_length=MOST_LINES)
+    line_items = listed(number(0, MOST_LINES - 1), MOST_LINES, required=False)
 
 
 class CartSerializer(Strict):
     currency_code = fields.CharField(required=False, validators=[validate_currency_code])
-    market_code = code(required=False)
+    market_code = text(required=False)
     customer_email = fields.EmailField(required=False, allow_null=True, max_length=LONGEST_EMAIL)
-    coupon_code = fields.CharField(required=False, allow_null=True, allow_blank=True, max_length=LONGEST_CODE)
-    coupon_codes = fields.ListField(
-        child=fields.CharField(max_length=LONGEST_CODE), default=list, max_length=MOST_CODES
-    )
-    line_items = fields.ListField(child=LineSerializer(), max_length=MOST_LINES, default=list)
-    shipments = fields.ListField(child=ShipmentSerializer(), max_length=MOST_SHIPMENTS, default=list)
-    metadata = fields.DictField(default=dict)
+    coupon_code = text(required=False, allow_null=True, allow_blank=True)
+    coupon_codes = listed(text(), MOST_CODES, default=list)
+    line_items = listed(LineSerializer(), MOST_LINES, default=list)
+    shipments = listed(ShipmentSerializer(), MOST_SHIPMENTS, default=list)
+    metadata = an_object()
 
     def validate(self, cart: Any) -> Any:
         places = range(len(cart["line_items"]))

@@ -9,6 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
 from rest_framework.exceptions import ValidationError as FieldValidationError
 from rest_framework.fields import Field
+from rest_framework.settings import api_settings
 
 MOST_PROBLEMS = 20
 """A document that is wrong a thousand times over is not answered with a thousand errors."""
@@ -152,12 +153,19 @@ def field_problems(pointer: str, name: str, value: Any, cause: FieldValidationEr
 def nested_problems(pointer: str, details: Any, name: str = "") -> list[Problem]:
     """The problems of a document within an attribute, as a serializer refused it: each with a pointer of its own."""
     if isinstance(details, dict):
-        within = [(str(key), below) for key, below in details.items()]
+        within = [_member(pointer, key, name, below) for key, below in details.items()]
     elif isinstance(details, list) and any(isinstance(below, dict | list) for below in details):
-        within = [(str(place), below) for place, below in enumerate(details)]
+        within = [_member(pointer, place, name, below) for place, below in enumerate(details)]
     else:
         return [_nested_problem(pointer, name, detail) for detail in _flat(details)]
-    return [problem for key, below in within for problem in nested_problems(f"{pointer}/{key}", below, key)]
+    return [problem for pointer, below, name in within for problem in nested_problems(pointer, below, name)]
+
+
+def _member(pointer: str, key: str | int, name: str, details: Any) -> tuple[str, Any, str]:
+    """Where a member is, what is said of it and how it is called: those of a list by its name."""
+    if key == api_settings.NON_FIELD_ERRORS_KEY:
+        return pointer, details, name
+    return f"{pointer}/{key}", details, name if isinstance(key, int) else key
 
 
 def _nested_problem(pointer: str, name: str, detail: Any) -> Problem:

@@ -49,6 +49,7 @@ def test_a_sku_costs_what_its_market_says(travel: Any, acme: Organization):
     [
         ({"line_items": "SOCKS two"}, "SOCKS two: write a code, how many and the cents of one"),
         ({"line_items": "SOCKS 1 2 3"}, "SOCKS 1 2 3: write a code"),
+        ({"line_items": "SOCKS 1 " + "9" * 5000}, "write a code, how many and the cents of one"),
         ({"line_items": "SOCKS"}, "sku_code - must exist"),
         ({"currency_code": ""}, "currency_code - can&#x27;t be blank without market"),
         ({"shipping": "-1"}, "greater than or equal to 0"),

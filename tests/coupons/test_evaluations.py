@@ -384,7 +384,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (cart({"quantity": 1}), f"{AT}/line_items/0/sku_code"),
     (cart({"code": "A"}), f"{AT}/line_items/0/unit_amount_cents"),
     (cart(line("A", sku_code="A")), f"{AT}/line_items/0/sku_code"),
-    (cart("A"), f"{AT}/line_items/0/non_field_errors"),
+    (cart("A"), f"{AT}/line_items/0"),
     ({**cart(), "line_items": {}}, f"{AT}/line_items"),
     (cart(*[line("A")] * 501), f"{AT}/line_items"),
     (cart(line("A", 10**9, 10**8)), "/data"),
@@ -403,6 +403,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 def test_what_is_wrong_is_named_by_its_place(api: Api, attributes: dict[str, Any], pointer: str):
     answer = post(api, attributes)
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": pointer}), answer.content
+
+
+SAID: list[tuple[dict[str, Any], str]] = [
+    (cart(line("A", 0)), "quantity - must be greater than or equal to 1"),
+    (cart(line("A", 10**10)), "quantity - must be less than or equal to 1000000000"),
+    (cart({**line("A"), "quantity": True}), "quantity - is not a number"),
+    (cart(line("A" * 256)), "code - is too long (maximum is 255 characters)"),
+    (cart(*[line("A")] * 501), "line_items - is too long (maximum is 500 elements)"),
+    ({**cart(), "line_items": ["A"]}, "line_items - must be an object"),
+    (cart(coupon_codes={}), "coupon_codes - must be an array"),
+    (cart(metadata=[]), "metadata - must be an object"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "detail"), SAID)
+def test_what_is_wrong_is_said_as_everywhere(api: Api, attributes: dict[str, Any], detail: str):
+    [problem] = post(api, attributes).json()["errors"]
+    assert problem["detail"] == detail
 
 
 def test_a_market_of_others_or_out_of_use_does_not_exist(api: Api, acme: Organization):
