@@ -43,13 +43,6 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield shop(bare)
 
 
-@pytest.fixture(scope="module")
-def calling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """A server that may call services on this machine."""
-    with running(tmp_path_factory.mktemp("calling"), OUTGOING_ALLOWED_HOSTS="127.0.0.1") as bare:
-        yield shop(bare)
-
-
 @pytest.mark.parametrize("script", ["documents", "lists", "tags", "promotions", "values", "errors", "history"])
 def test_the_sdk_gets_what_it_expects(script: str, sdk: str, server: Shop) -> None:
     run(script, sdk, server)
@@ -67,13 +60,13 @@ def test_tokens_of_js_auth_in_the_name_of_customers_and_users(sdk: str, server: 
     run("grants", sdk, server, **told, STAFF_NAME=f"ada {sdk}", STAFF_PASSWORD="a long secret")
 
 
-def test_a_cart_is_evaluated_with_a_promotion_of_every_type(sdk: str, calling: Shop) -> None:
+def test_a_cart_is_evaluated_with_a_promotion_of_every_type(sdk: str, server: Shop) -> None:
     organization = f"shop-{sdk}"
-    calling.manage("create_organization", organization, "--name", "Shop")
+    server.manage("create_organization", organization, "--name", "Shop")
     integration, sales_channel = (
-        calling.application(kind, kind, organization) for kind in ("integration", "sales_channel")
+        server.application(kind, kind, organization) for kind in ("integration", "sales_channel")
     )
-    shop = replace(calling, organization=organization, integration=integration, sales_channel=sales_channel)
+    shop = replace(server, organization=organization, integration=integration, sales_channel=sales_channel)
     run("evaluation", sdk, shop)
 
 
