@@ -135,6 +135,7 @@ class CartReader:
         if not serializer.is_valid():
             raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
         self.given = serializer.validated_data
+        self._check_relationships()
         self.market = self._market()
         self.currency_code = self._currency_code()
         cart = Cart(
@@ -152,6 +153,16 @@ class CartReader:
         if self.problems:
             raise ApiError(self.problems)
         return cart
+
+    def _check_relationships(self) -> None:
+        for name, linkage in self.document.relationships.items():
+            pointer = parser.pointer_to("relationships", name)
+            if name != "market":
+                self._refuse(pointer, name, "is not allowed", "not_allowed")
+            elif linkage is not None and getattr(linkage, "type", None) != "markets":
+                self._refuse(pointer, name, "must be a market", "invalid")
+        if self.problems:
+            raise ApiError(self.problems)
 
     def _market(self) -> Market | None:
         """The one named, or else the only one that the token is for."""

@@ -405,6 +405,15 @@ def test_what_is_wrong_is_named_by_its_place(api: Api, attributes: dict[str, Any
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": pointer}), answer.content
 
 
+@pytest.mark.parametrize("name", ["market", "customer"])
+def test_a_relationship_that_says_nothing_is_refused(api: Api, acme: Organization, name: str):
+    customer = factories.customer(acme)
+    for row in (customer, [factories.market(acme)]):
+        answer = post(api, cart(), **{name: row})
+        assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"/data/relationships/{name}"})
+    assert evaluate(api, cart(), market=None)["subtotal_amount_cents"] == 10_000
+
+
 SAID: list[tuple[dict[str, Any], str]] = [
     (cart(line("A", 0)), "quantity - must be greater than or equal to 1"),
     (cart(line("A", 10**10)), "quantity - must be less than or equal to 1000000000"),
