@@ -5,6 +5,7 @@ of each of its codes whether it works and no more, since whoever can ask why can
 """
 
 import hashlib
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -34,13 +35,16 @@ NOT_APPLICABLE = {
 def answer(cart: Cart, evaluation: Evaluation, *, precise: bool) -> dict[str, Any]:
     """The attributes of the document. Discounts are negative, as on orders; without `precise` no reason is told."""
     refused = evaluation.not_applied if precise else [one for one in evaluation.not_applied if one.claim]
+    discounts: Counter[int | None] = Counter()
+    for share in (share for one in evaluation.applied for share in one.shares):
+        discounts[share.line_id] += share.cents
     return {
         "currency_code": cart.currency_code,
         **_amount("subtotal", evaluation.subtotal_amount_cents, cart),
         **_amount("shipping", evaluation.shipping_amount_cents, cart),
         **_amount("discount", -evaluation.discount_amount_cents, cart),
         **_amount("total", evaluation.total_amount_cents, cart),
-        "line_items": [_line(line, evaluation) for line in cart.lines],
+        "line_items": [_line(line, discounts[line.id]) for line in cart.lines],
         "applied": [_applied(one, cart) for one in evaluation.applied],
         "not_applied": [_not_applied(one, precise) for one in refused],
     }
@@ -54,8 +58,7 @@ def _amount(name: str, amount: int, cart: Cart) -> dict[str, Any]:
     }
 
 
-def _line(line: CartLine, evaluation: Evaluation) -> dict[str, Any]:
-    shares = [share.cents for one in evaluation.applied for share in one.shares if share.line_id == line.id]
+def _line(line: CartLine, discount: int) -> dict[str, Any]:
     total = line.quantity * line.unit_amount_cents + line.options_amount_cents
     return {
         "item_type": line.item_type,
@@ -64,7 +67,7 @@ def _line(line: CartLine, evaluation: Evaluation) -> dict[str, Any]:
         "unit_amount_cents": line.unit_amount_cents,
         "options_amount_cents": line.options_amount_cents,
         "total_amount_cents": total,
-        "discount_cents": -sum(shares),
+        "discount_cents": -discount,
     }
 
 

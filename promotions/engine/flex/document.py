@@ -1,8 +1,9 @@
 """The order as rules read it: its facts, and over them what the cart knows better."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from promotions.engine.cart import Cart, LinePart, Part, ShipmentPart
@@ -51,6 +52,8 @@ class Document:
     facts: Mapping[str, Sequence[Any]]
     """Collection -> the facts of each of its members, those of the order under ORDER."""
     live: bool
+    aggregates: dict[Any, int | Fraction | None] = field(default_factory=dict)
+    """What was found out of the whole order, which does not change while rules are judged."""
 
     @classmethod
     def of_cart(cls, cart: Cart, now: datetime) -> "Document":

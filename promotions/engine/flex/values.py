@@ -69,14 +69,17 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """`min`, `max` or `avg` of an attribute over the whole order."""
+    """`min`, `max` or `avg` of an attribute over the whole order, which is worked out once for a document."""
 
     operator: Callable[[Sequence[int | Fraction]], int | Fraction | None]
     path: Path
     type: str = INTEGER
 
     def of(self, document: Document, place: int) -> int | Fraction | None:
-        return self.operator(numbers(document, self.path, document.places(self.path.collection)))
+        if self not in document.aggregates:
+            found = numbers(document, self.path, document.places(self.path.collection))
+            document.aggregates[self] = self.operator(found)
+        return document.aggregates[self]
 
 
 def numbers(document: Document, path: Path, places: Sequence[int]) -> list[int | Fraction]:

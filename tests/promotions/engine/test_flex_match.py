@@ -330,6 +330,20 @@ def test_a_value_in_braces_is_another_field(one: dict[str, Any], expected: list[
     assert found(one, FACTS) == expected
 
 
+def test_an_aggregate_is_worked_out_once_however_many_lines_are_compared_with_it() -> None:
+    class ReadLine(dict[str, Any]):
+        def get(self, key: str, default: Any = None) -> Any:
+            read.append(key)
+            return super().get(key, default)
+
+    read: list[str] = []
+    lines = [ReadLine(id=str(number), unit_amount_cents=number) for number in range(100)]
+    most = condition("line_items.unit_amount_cents", "eq", "{{max(order.line_items.unit_amount_cents)}}")
+    assert found(most, {"line_items": lines}) == ["99"]
+    # Once for the cart, once to be compared and once for the maximum.
+    assert read.count("unit_amount_cents") == 3 * len(lines)
+
+
 AT = datetime(2026, 1, 31, 23, 30, tzinfo=UTC)
 
 
