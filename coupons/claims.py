@@ -28,14 +28,18 @@ class Opening(NamedTuple):
 
 
 def openings(cart: Cart, known: Definitions) -> list[Opening]:
-    """The coupons of every code of the cart and the promotions they open: one query, and what is not known yet."""
+    """The coupons of every code of the cart and the promotions they open: one query, and what is not known yet.
+
+    A promotion that is deleted between the two is not opened.
+    """
     if not cart.coupon_codes:
         return []
     norms = {normalise_code(code) for code in cart.coupon_codes}
     coupons = Coupon.objects.owned_by(cart.tenant).filter(code_norm__in=norms)
     coupons = coupons.select_related("coupon_recipient", "promotion_rule__promotion").order_by("pk")
     promotions = known.opened({coupon.promotion_rule.promotion_id for coupon in coupons})
-    return [Opening(coupon, promotions[coupon.promotion_rule.promotion_id]) for coupon in coupons]
+    found = ((coupon, promotions.get(coupon.promotion_rule.promotion_id)) for coupon in coupons)
+    return [Opening(coupon, promotion) for coupon, promotion in found if promotion]
 
 
 def claims(cart: Cart, order: Order, found: Iterable[Opening], now: datetime) -> Iterator[Claim]:

@@ -11,7 +11,8 @@ from django.test.utils import CaptureQueriesContext
 
 from commerce import auth
 from commerce.models import Application, Organization
-from promotions.models import Promotion
+from coupons.models import Coupon
+from promotions.models import Promotion, PromotionRule
 from tests import factories
 from tests.client import Api, document, linkage, nothing_written, refused
 from tests.factories import NOW
@@ -210,6 +211,22 @@ def test_codes_of_others_do_not_exist(api: Api, acme: Organization):
         factories.coupon(factories.coupon_rule(promotion), code=code)
     answered = evaluate(api, cart(coupon_codes=["ELSEWHERE", "LIVE-CODE", "NOWHERE-1"]))
     assert reasons(answered) == dict.fromkeys(["ELSEWHERE", "LIVE-CODE", "NOWHERE-1"], "coupon_not_found")
+
+
+def test_the_code_of_a_promotion_that_is_deleted_meanwhile_opens_nothing(api: Api, acme: Organization):
+    coupon = factories.coupon(factories.coupon_rule(factories.percentage_promotion(acme)), code="SUMMER-26")
+
+    def delete_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if "WHERE" in sql and '"promotions_promotion"."id" IN' in sql and Coupon.objects.exists():
+            coupon.delete()
+            PromotionRule.objects.all().delete()
+            Promotion.objects.all().delete()
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(delete_first):
+        answered = evaluate(api, cart(coupon_code="SUMMER-26"))
+    assert not Promotion.objects.exists()
+    assert reasons(answered) == {"SUMMER-26": "coupon_not_found"}
 
 
 def test_an_empty_code_is_none(api: Api):
