@@ -45,8 +45,8 @@ check: install ## Lint, types, import directions, migrations, settings
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 PYTEST := $(BIN)/pytest $(or $(T),-n logical)
-# What needs no database need not run on a second one.
-PURE := $(if $(T),,--ignore tests/promotions/engine)
+# What no database has a say in need not run with a second one.
+PURE := $(if $(T),,$(addprefix --ignore=tests/,promotions/engine commerce/test_outgoing.py test_newcomer.py test_project.py))
 
 # Migrations run on PostgreSQL here, and on SQLite before every server that the tests start.
 sqlite: install

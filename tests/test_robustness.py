@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import pytest
@@ -25,7 +26,7 @@ from hypothesis import strategies as st
 from commerce.api import registry
 from commerce.jsonapi.filters import PREDICATES
 from commerce.jsonapi.resource import Resource
-from commerce.models import Event, Mode, Organization, Owned, Version
+from commerce.models import Application, Event, Mode, Organization, Owned, Version
 from tests import factories
 from tests.client import MEDIA_TYPE, Api, document, identifier
 from tests.contract.contract_table import TABLE
@@ -98,14 +99,31 @@ class World:
         )
 
 
+class Populated(NamedTuple):
+    application: Application
+    rows: dict[str, list[Owned]]
+    others: dict[str, list[Owned]]
+    documents: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def populated(django_db_setup: None, django_db_blocker: Any) -> Iterator[Populated]:
+    """In a transaction around those of the tests, rolled back after the last of them."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        acme = factories.organization(slug="acme")
+        rows = populate(acme, Mode.TEST, "ours")
+        others = populate(factories.organization(slug=MARKER, name=MARKER), Mode.TEST, MARKER)
+        for name, live in populate(acme, Mode.LIVE, MARKER).items():
+            others[name] += live
+        documents = {name: complete(name, acme, rows["tags"]) for name in CREATED}
+        yield Populated(factories.application(acme), rows, others, documents)
+        transaction.set_rollback(True)
+
+
 @pytest.fixture
-def world(api: Api, acme: Organization) -> World:
-    rows = populate(acme, Mode.TEST, "ours")
-    others = populate(factories.organization(slug=MARKER, name=MARKER), Mode.TEST, MARKER)
-    for name, live in populate(acme, Mode.LIVE, MARKER).items():
-        others[name] += live
-    documents = {name: complete(name, acme, rows["tags"]) for name in CREATED}
-    return World(Client(), api.token or "", rows, others, documents, measured())
+def world(populated: Populated, db: None, travel: Callable[[datetime], None], unlimited: None) -> World:
+    application, rows, others, documents = populated
+    return World(Client(), Api(application).token or "", rows, others, documents, measured())
 
 
 def complete(name: str, owner: Organization, tags: list[Owned]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""One world for all contract tests of a process, which sees each of them undone."""
+"""Worlds for all contract tests of a process, which see each of them undone."""
 
 from collections.abc import Callable, Iterator
-from copy import deepcopy
+from copy import copy
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.db import transaction
@@ -14,25 +14,46 @@ from tests.client import Api
 from tests.contract.world import World, world
 
 
+class Made(NamedTuple):
+    """An application, and the world of its tenant."""
+
+    application: Application
+    world: World
+
+
 @pytest.fixture(scope="package")
-def made(django_db_setup: None, django_db_blocker: Any) -> Iterator[tuple[Application, World]]:
-    """The world of acme's, in a transaction around those of the tests, and rolled back after the last of them."""
+def worlds(django_db_setup: None, django_db_blocker: Any) -> Iterator[dict[str, Made]]:
+    """Acme's world and those of others, in a transaction around those of the tests, rolled back after the last."""
     with django_db_blocker.unblock(), transaction.atomic():
-        application = factories.application(factories.organization(slug="acme", name="Acme"))
-        yield application, world(application.organization, application)
+        acme = factories.organization(slug="acme", name="Acme")
+        tenants = {
+            "own": (acme, "test"),
+            "other organization": (factories.organization(slug="umbrella"), "test"),
+            "other mode": (acme, "live"),
+        }
+        yield {whose: made(*tenant) for whose, tenant in tenants.items()}
         transaction.set_rollback(True)
 
 
-@pytest.fixture
-def here(made: tuple[Application, World], db: None) -> World:
-    return deepcopy(made[1])
+def made(owner: Organization, mode: str) -> Made:
+    application = factories.application(owner, mode=mode)
+    return Made(application, world(owner, application, mode))
+
+
+def copied(of: World) -> World:
+    return World({name: copy(row) for name, row in of.rows.items()})
 
 
 @pytest.fixture
-def acme(made: tuple[Application, World], db: None) -> Organization:
-    return deepcopy(made[0].organization)
+def here(worlds: dict[str, Made], db: None) -> World:
+    return copied(worlds["own"].world)
 
 
 @pytest.fixture
-def api(made: tuple[Application, World], db: None, travel: Callable[[datetime], None], unlimited: None) -> Api:
-    return Api(made[0])
+def acme(worlds: dict[str, Made], db: None) -> Organization:
+    return copy(worlds["own"].application.organization)
+
+
+@pytest.fixture
+def api(worlds: dict[str, Made], db: None, travel: Callable[[datetime], None], unlimited: None) -> Api:
+    return Api(worlds["own"].application)

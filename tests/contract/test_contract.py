@@ -16,6 +16,7 @@ from commerce.models import Organization
 from coupons.models import Coupon
 from tests import factories
 from tests.client import Api, document, linkage, nothing_written, refused, statements, stored
+from tests.contract.conftest import Made, copied
 from tests.contract.contract_table import LATER, SKU_CODE_SCOPES, TABLE
 from tests.contract.world import World, world
 from tests.factories import NOW
@@ -646,11 +647,9 @@ class Stranger:
 
 
 @pytest.fixture(params=["other organization", "other mode"])
-def stranger(request: Any, api: Api, acme: Organization) -> Stranger:
-    owner = acme if request.param == "other mode" else factories.organization(slug="umbrella")
-    mode = "live" if request.param == "other mode" else "test"
-    application = factories.application(owner, mode=mode)
-    return Stranger(Api(application), world(owner, application, mode))
+def stranger(request: Any, api: Api, worlds: dict[str, Made]) -> Stranger:
+    application, of_others = worlds[request.param]
+    return Stranger(Api(application), copied(of_others))
 
 
 @pytest.mark.parametrize("name", LISTED)
