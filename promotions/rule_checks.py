@@ -19,6 +19,8 @@ from promotions import flex_rules
 from promotions.engine import flex
 
 MOST_PAYLOADS = 25
+MOST_MEMBERS = 2500
+"""Line items and shipments of all orders together."""
 
 
 class RuleCheckView(ApiView):
@@ -53,7 +55,16 @@ def _payloads(body: Mapping[str, Any]) -> list[Any]:
     payloads = body.get("payload") or []
     if not isinstance(payloads, list) or len(payloads) > MOST_PAYLOADS:
         raise error(400, "BAD_REQUEST", f"payload must be a list of up to {MOST_PAYLOADS} orders.", pointer="/payload")
+    if sum(map(_members, payloads)) > MOST_MEMBERS:
+        detail = f"The orders may hold up to {MOST_MEMBERS} line items and shipments together."
+        raise error(400, "BAD_REQUEST", detail, pointer="/payload")
     return payloads
+
+
+def _members(payload: Any) -> int:
+    order = _order(payload)
+    held = [order.get(name) for name in ("line_items", "shipments")] if isinstance(order, Mapping) else []
+    return sum(len(members) for members in held if isinstance(members, list))
 
 
 def _order(payload: Any) -> Any:

@@ -64,6 +64,7 @@ def test_a_pattern_that_is_none_is_refused(api: Api):
         ({"rules": [ITALIAN], "payload": {}}, None),
         ({"rules": [ITALIAN], "payload": [{}] * 26}, "/payload"),
         ({"rules": [ITALIAN], "payload": "order"}, "/payload"),
+        ({"rules": [ITALIAN], "payload": [{"line_items": [{}] * 1251}, {"shipments": [{}] * 1250}]}, "/payload"),
     ],
 )
 def test_a_body_of_another_shape_is_400(api: Api, body: Any, pointer: str | None):
