@@ -26,10 +26,14 @@ def django_db_modify_db_settings(
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_flush() -> None:
-    """TRUNCATE makes a new file of every table and index; the few rows of a test are deleted in less time."""
+    """TRUNCATE makes a new file of every table and index; the few rows of a test are deleted in less time.
+
+    Permissions stay, which Django would make anew after every flush.
+    """
+    staying = {"auth_permission", "django_content_type"}
 
     def deleting(operations: Any, style: Any, tables: Any, **options: Any) -> list[str]:
-        return [f"DELETE FROM {operations.quote_name(table)}" for table in tables]
+        return [f"DELETE FROM {operations.quote_name(table)}" for table in {*tables} - staying]
 
     if connection.vendor == "postgresql":
         type(connection.ops).sql_flush = deleting
