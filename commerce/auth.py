@@ -171,10 +171,6 @@ class Caller:
     """The rows that requests may meet: of shoppers theirs, of all others the tenant's."""
 
     @property
-    def is_sales_channel(self) -> bool:
-        return self.kind == Application.Kind.SALES_CHANNEL
-
-    @property
     def is_shopper(self) -> bool:
         return isinstance(self.reach, Shopper)
 

@@ -1,5 +1,6 @@
 """How often who may call: fixed windows counted in Django's cache."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -49,30 +50,33 @@ def take(bucket: str, key: str, mode: str | None, now: datetime) -> Allowance:
 
     A refused request is not counted against the windows that are longer than the one that refused it.
     """
-    seconds = int(now.timestamp())
-    tightest = Allowance(UNLIMITED.limit, UNLIMITED.interval, UNLIMITED.limit)
-    for limit, interval in _windows(bucket, settings.RATE_LIMITS[bucket], mode == Mode.TEST):
-        number, elapsed = divmod(seconds, interval)
-        used = _count(f"rate:{bucket}:{key}:{interval}:{number}", interval)
-        if used > limit:
-            return Allowance(limit, interval, 0, interval - elapsed)
-        if limit - used < tightest.remaining:
-            tightest = Allowance(limit, interval, limit - used)
-    return tightest
+    return _allowance(bucket, key, mode, now, _count, 0)
 
 
 def left(bucket: str, key: str, mode: str | None, now: datetime) -> Allowance:
     """What `take` would still allow, without counting: refused as soon as a window is full."""
+    return _allowance(bucket, key, mode, now, _counted, 1)
+
+
+def _allowance(
+    bucket: str, key: str, mode: str | None, now: datetime, used_of: Callable[[str, int], int], to_come: int
+) -> Allowance:
+    """`used_of` tells how often a window was used, which `to_come` more uses must not exceed."""
     seconds = int(now.timestamp())
     tightest = Allowance(UNLIMITED.limit, UNLIMITED.interval, UNLIMITED.limit)
     for limit, interval in _windows(bucket, settings.RATE_LIMITS[bucket], mode == Mode.TEST):
         number, elapsed = divmod(seconds, interval)
-        used = cache.get(f"rate:{bucket}:{key}:{interval}:{number}", 0)
-        if used >= limit:
+        used = used_of(f"rate:{bucket}:{key}:{interval}:{number}", interval)
+        if used + to_come > limit:
             return Allowance(limit, interval, 0, interval - elapsed)
         if limit - used < tightest.remaining:
             tightest = Allowance(limit, interval, limit - used)
     return tightest
+
+
+def _counted(key: str, interval: int) -> int:
+    counted: int = cache.get(key, 0)
+    return counted
 
 
 def _count(key: str, interval: int) -> int:

@@ -425,7 +425,7 @@ def test_a_changed_or_deleted_role_changes_what_its_tokens_permit(acme: Organiza
 
 def test_no_role_opens_anything_to_a_sales_channel(acme: Organization):
     channel = caller(factories.application(acme, "sales_channel", role=role(acme, coupons=["read"])))
-    assert channel.is_sales_channel
+    assert channel.kind == Application.Kind.SALES_CHANNEL
     types = ["organizations", "applications", "coupons", "promotions", "tags", "versions", "events", "event_stores"]
     actions = ["list", "retrieve", "create", "update", "destroy"]
     permitted = [(action, type_) for action in actions for type_ in types if channel.permits(action, type_)]
