@@ -301,9 +301,14 @@ def _insert(row: Owned) -> None:
 
 @lru_cache
 def _insertion(model: type[Owned]) -> tuple[str, list[models.Field]]:
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key and not field.generated]
+    fields = [field for field in model._meta.concrete_fields if not field.generated and not _is_given(field)]
     columns, places = ", ".join(field.column for field in fields), ", ".join(["%s"] * len(fields))
     return f"INSERT INTO {model._meta.db_table} ({columns}) VALUES ({places}) RETURNING id", fields  # noqa: S608
+
+
+def _is_given(field: models.Field) -> bool:
+    """Whether the database gives the value."""
+    return isinstance(field, models.AutoField)
 
 
 @lru_cache

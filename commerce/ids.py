@@ -1,10 +1,11 @@
 """Public ids: a fixed bijection of the primary key onto ten ASCII letters.
 
 Official clients refuse an order id that is not `[A-Za-z]{10}`, so every resource speaks that form. The id needs no
-column and hides nothing that matters: it only keeps neighbouring keys from looking alike. Sorting and comparing by
-`id` is sorting and comparing by the key; the letters themselves have no order.
+column and hides nothing: it only keeps neighbouring keys from looking alike, and keys that must not be guessed are random.
+Sorting and comparing by `id` is sorting and comparing by the key; the letters themselves have no order.
 """
 
+import secrets
 import string
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
@@ -44,6 +45,11 @@ def decode(public_id: object) -> int | None:
             return None
         number = number * len(LETTERS) + value
     return _swap_halves(number * _SECOND_INVERSE % SIZE) * _FIRST_INVERSE % SIZE
+
+
+def random_key() -> int:
+    """A key that nobody guesses: one of SIZE - 1, some 2^57."""
+    return 1 + secrets.randbelow(SIZE - 1)
 
 
 def _swap_halves(number: int) -> int:

@@ -27,10 +27,11 @@ from commerce.admin import (
     missing,
     page_of,
 )
+from commerce.codes import normalise_code
 from commerce.models import normalise_email
 from commerce.money import MAX_CENTS
 from coupons import bulk
-from coupons.codes import Pattern, normalise_code
+from coupons.codes import Pattern
 from coupons.models import LONGEST_CODE, Coupon, CouponRecipient
 from promotions.admin import CouponCodesPromotionRuleAdmin, PromotionAdmin, of_limit
 from promotions.models import CouponCodesPromotionRule, Promotion

@@ -22,11 +22,12 @@ from django.db.models.functions import Length
 
 from commerce import changes, clock, ids
 from commerce.changes import By
+from commerce.codes import normalise_code
 from commerce.errors import DomainError
 from commerce.models import Organization, Tenant
 from commerce.money import MAX_CENTS
 from coupons.code_files import EXPORTED, Row, Terms, as_csv, as_utc
-from coupons.codes import Pattern, normalise_code
+from coupons.codes import Pattern
 from coupons.models import LONGEST_CODE, Coupon
 from promotions.models import CouponCodesPromotionRule, Promotion
 

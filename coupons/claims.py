@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from commerce.codes import normalise_code
 from commerce.models import normalise_email
-from coupons.codes import normalise_code
 from coupons.models import Coupon
 from promotions.carts import Cart
 from promotions.engine.book import standing

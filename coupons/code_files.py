@@ -19,10 +19,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from commerce import clock
+from commerce.codes import checked_code
 from commerce.errors import DomainError
 from commerce.models import normalise_email
 from commerce.money import MAX_CENTS
-from coupons.codes import checked_code
 
 COLUMNS = (
     "code",

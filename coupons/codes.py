@@ -1,45 +1,18 @@
-"""Codes: the form they are compared in, what a code may look like, and how new ones are drawn."""
+"""How new codes look, and how they are drawn."""
 
 import secrets
 import string
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.core.exceptions import ValidationError
 
+from commerce.codes import BadCode, checked_code
+
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 """32 symbols of which no two look alike: without 0 and O, 1 and I."""
 
 _BLOCK = 1 << 16
-
-
-def normalise_code(code: str) -> str:
-    """The form codes are compared in: NFKC, no white space, upper case."""
-    if not code.isascii():
-        code = unicodedata.normalize("NFKC", code)
-    return "".join(code.split()).upper()
-
-
-class BadCode(ValueError):
-    """What is wrong with a code: the sentence and the key of the wire, and the limit it is about."""
-
-    def __init__(self, sentence: str, key: str, **limit: int) -> None:
-        super().__init__(sentence)
-        self.key = key
-        self.limit = limit
-
-
-def checked_code(code: str, shortest: int, longest: int) -> str:
-    """The normalised form of a code within the limits. Raises BadCode."""
-    code_norm = normalise_code(code)
-    if not code_norm:
-        raise BadCode("can't be blank", "blank")
-    if len(code) < shortest:
-        raise BadCode(f"is too short (minimum is {shortest} characters)", "too_short", count=shortest)
-    if len(code) > longest or len(code_norm) > longest:
-        raise BadCode(f"is too long (maximum is {longest} characters)", "too_long", count=longest)
-    return code_norm
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,10 @@ from django.core.validators import EmailValidator, MaxValueValidator, MinValueVa
 from django.db import models
 from django.db.models import Q
 
-from commerce.models import Customer, Owned, normalise_email
-from commerce.money import MAX_CENTS
-from coupons.codes import BadCode, checked_code
-from promotions.models import CouponCodesPromotionRule
-
-LONGEST_CODE = 64
-"""The column; the organization's own limits are narrower and hold when a code is given."""
+from commerce.codes import LONGEST_CODE, BadCode, checked_code
+from commerce.models import Customer, Mode, Order, Organization, Owned, normalise_email
+from commerce.money import MAX_CENTS, CurrencyCodeField
+from promotions.models import CouponCodesPromotionRule, Promotion
 
 
 class CouponRecipient(Owned):
@@ -99,3 +96,126 @@ class Coupon(Owned):
             self.code_norm = checked_code(self.code, shortest, longest)
         except BadCode as bad:
             raise ValidationError({"code": ValidationError(str(bad), bad.key, bad.limit)}) from None
+
+
+class Redemption(Owned):
+    """What an order used up: of the contract's own orders, or of one that is kept elsewhere and named by `reference`.
+
+    Its uses are the truth that every counter is checked against. While reserved or committed they count.
+    """
+
+    class State(models.TextChoices):
+        RESERVED = "reserved"
+        COMMITTED = "committed"
+        RELEASED = "released"
+
+    LIVE = (State.RESERVED, State.COMMITTED)
+
+    wire_type = "redemptions"
+
+    state = models.CharField(max_length=9, choices=State, editable=False)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, null=True, db_index=False, related_name="redemptions")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, related_name="redemptions")
+    customer_email = models.CharField(max_length=255, null=True, blank=True, validators=[EmailValidator()])
+    email_norm = models.CharField(max_length=255, null=True, editable=False)
+    currency_code = CurrencyCodeField(editable=False)
+    discount_cents = models.BigIntegerField(editable=False)
+    """Below zero, as everything that is taken off."""
+    evaluation = models.JSONField(default=dict, editable=False)
+    """What the cart of an order kept elsewhere came to, as `coupons.evaluations.answer` tells it."""
+    reserved_until = models.DateTimeField(null=True, editable=False)
+    committed_at = models.DateTimeField(null=True, editable=False)
+    released_at = models.DateTimeField(null=True, editable=False)
+    promotions: models.ManyToManyField = models.ManyToManyField(Promotion, through="Use", related_name="redemptions")
+    coupons: models.ManyToManyField = models.ManyToManyField(Coupon, through="Use", related_name="redemptions")
+
+    unversioned = Owned.unversioned | {"email_norm", "evaluation"}
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "mode", "id"], name="redemption_tenant"),
+            models.Index(fields=["organization", "mode", "email_norm"], name="redemption_email"),
+            models.Index(fields=["organization", "mode", "reference"], name="redemption_reference"),
+            models.Index(fields=["order"], name="redemption_order", condition=Q(order__isnull=False)),
+            models.Index(fields=["reserved_until"], name="redemption_reserved", condition=Q(state="reserved")),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order"], name="redemption_of_order", condition=Q(state__in=["reserved", "committed"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"redemption {self.public_id}"
+
+    def clean(self) -> None:
+        self.email_norm = normalise_email(self.customer_email)[:255] if self.customer_email else None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in self.LIVE
+
+
+class Use(models.Model):
+    """A promotion that a redemption used, with the coupon that opened it or without any. Counted while it is live."""
+
+    redemption = models.ForeignKey(Redemption, on_delete=models.CASCADE, related_name="uses")
+    promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, db_constraint=False, related_name="uses")
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="uses"
+    )
+    discount_cents = models.BigIntegerField()
+
+    class Meta:
+        indexes = [models.Index(fields=["coupon"], name="use_coupon", condition=Q(coupon__isnull=False))]
+        constraints = [models.UniqueConstraint(fields=["redemption", "promotion"], name="use_of_promotion")]
+
+    def __str__(self) -> str:
+        return f"{self.promotion_id} by {self.redemption_id}"
+
+
+class CustomerUsage(models.Model):
+    """How often one customer used what has a limit per customer.
+
+    A customer goes by two keys, `c:` and its own or `e:` and the e-mail; a limit that either reached holds.
+    """
+
+    coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    customer_key = models.CharField(max_length=257)
+    usage_count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["coupon", "customer_key"], name="customer_usage_of_coupon")]
+
+    def __str__(self) -> str:
+        return f"{self.customer_key}: {self.usage_count}"
+
+
+class OrderEvaluation(models.Model):
+    """What the last refresh of an order found; frozen when it is placed."""
+
+    order = models.OneToOneField(Order, on_delete=models.CASCADE, primary_key=True, related_name="evaluation")
+    evaluated_at = models.DateTimeField()
+    document = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"evaluation of {self.order}"
+
+
+class IdempotentAnswer(models.Model):
+    """What was answered to a request with an `Idempotency-Key`, for whoever sends it again."""
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, db_index=False, related_name="+")
+    mode = models.CharField(max_length=4, choices=Mode)
+    key = models.CharField(max_length=255)
+    digest = models.CharField(max_length=64)
+    """SHA-256 of what was asked."""
+    status = models.SmallIntegerField(default=0)
+    body = models.TextField(default="")
+    created_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "mode", "key"], name="idempotency_key")]
+
+    def __str__(self) -> str:
+        return self.key

@@ -3,11 +3,11 @@ from functools import partial
 from rest_framework.fields import EmailField
 
 from commerce.api import Resource, registry
+from commerce.codes import normalise_code
 from commerce.jsonapi.attribute_filters import NormalisedFilter
 from commerce.jsonapi.resource import Rel
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 from coupons import upkeep
-from coupons.codes import normalise_code
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import PROMOTION_KINDS, PROMOTION_RULE_KINDS
 

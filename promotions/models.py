@@ -77,6 +77,9 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
     )
     total_usage_count = models.BigIntegerField(default=0, editable=False)
+    release_on_cancel = models.BooleanField(
+        default=True, help_text="Whether an order that is cancelled before its approval gives its use back."
+    )
     coupons_count = models.BigIntegerField(default=0, editable=False)
     total_usage_reached = models.GeneratedField(
         expression=Case(

@@ -1,10 +1,12 @@
 from commerce.models.access import Application, IssuedGrant, IssuedToken, Role
 from commerce.models.activity import Event, PricingRevision, Version
-from commerce.models.catalog import Bundle, ShippingCategory, Sku, SkuList, SkuListItem
+from commerce.models.catalog import Bundle, ShippingCategory, Sku, SkuList, SkuListItem, SkuOption
 from commerce.models.customers import Address, Customer, CustomerAddress, CustomerGroup, normalise_email
 from commerce.models.fulfilment import ShippingMethod, ShippingZone, StockLocation
+from commerce.models.gift_cards import GiftCard, GiftCardRecipient, LedgerEntry
 from commerce.models.kinds import KindManager, OfKind
 from commerce.models.markets import Market, Merchant
+from commerce.models.orders import Adjustment, LineItem, LineItemOption, Order, OrderNumber, ResourceError
 from commerce.models.organizations import Organization
 from commerce.models.owned import Mode, Owned, OwnedQuerySet, Tenant
 from commerce.models.payments import ManualGateway, PaymentMethod
@@ -16,24 +18,33 @@ from commerce.models.prices import (
     PriceTier,
     PriceVolumeTier,
 )
+from commerce.models.shipments import Shipment
 
 __all__ = [
     "PRICE_TIER_KINDS",
     "Address",
+    "Adjustment",
     "Application",
     "Bundle",
     "Customer",
     "CustomerAddress",
     "CustomerGroup",
     "Event",
+    "GiftCard",
+    "GiftCardRecipient",
     "IssuedGrant",
     "IssuedToken",
     "KindManager",
+    "LedgerEntry",
+    "LineItem",
+    "LineItemOption",
     "ManualGateway",
     "Market",
     "Merchant",
     "Mode",
     "OfKind",
+    "Order",
+    "OrderNumber",
     "Organization",
     "Owned",
     "OwnedQuerySet",
@@ -44,13 +55,16 @@ __all__ = [
     "PriceTier",
     "PriceVolumeTier",
     "PricingRevision",
+    "ResourceError",
     "Role",
+    "Shipment",
     "ShippingCategory",
     "ShippingMethod",
     "ShippingZone",
     "Sku",
     "SkuList",
     "SkuListItem",
+    "SkuOption",
     "StockLocation",
     "Tenant",
     "Version",

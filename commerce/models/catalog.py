@@ -67,6 +67,34 @@ class Sku(Owned):
         return self.code
 
 
+class SkuOption(Owned):
+    """What can be ordered with a SKU, such as an engraving, and what it costs."""
+
+    wire_type = "sku_options"
+
+    name = models.CharField(max_length=255)
+    currency_code = CurrencyCodeField(null=True, blank=True)
+    description = models.TextField(max_length=65_535, null=True, blank=True)
+    price_amount_cents = cents_field()
+    delay_hours = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(0)])
+    sku_code_regex = models.CharField(max_length=MOST_PATTERN, null=True, blank=True)
+    market = models.ForeignKey(
+        "commerce.Market", on_delete=models.PROTECT, null=True, blank=True, related_name="sku_options"
+    )
+
+    class Meta:
+        verbose_name = "SKU option"
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="sku_option_tenant")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        inherit_currency(self)
+        if self.sku_code_regex != self.stored("sku_code_regex"):
+            check_patterns(self, ["sku_code_regex"])
+
+
 class SkuList(Owned):
     """SKUs: those of its items if manual, or those whose code a pattern matches."""
 

@@ -8,6 +8,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from commerce import ids
+
 
 def validate_object(value: object) -> None:
     if not isinstance(value, dict):
@@ -50,6 +52,18 @@ class Record(models.Model):
     metadata = models.JSONField(default=dict, blank=True, validators=[validate_object])
     revision = models.PositiveIntegerField(default=1, editable=False)
     """Raised by every write, also by counters. ETags are made of it."""
+
+    class Meta:
+        abstract = True
+
+
+class Unguessable(models.Model):
+    """A row whose id opens it to whoever was told: shoppers without a customer have nothing else to show.
+
+    Keys are random over all there are, so rows of these tables are told in order of their creation.
+    """
+
+    id = models.BigIntegerField(primary_key=True, default=ids.random_key, editable=False)
 
     class Meta:
         abstract = True

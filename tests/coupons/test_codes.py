@@ -7,7 +7,8 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coupons.codes import ALPHABET, Pattern, checked_code, normalise_code
+from commerce.codes import checked_code, normalise_code
+from coupons.codes import ALPHABET, Pattern
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,305 @@
+import secrets
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
+from django.db import models
+
+from commerce.countries import validate_country_code
+from commerce.models.amounts import cents_field, quantity_field
+from commerce.models.catalog import Bundle, Sku, SkuOption
+from commerce.models.customers import Address, Customer
+from commerce.models.gift_cards import GiftCard
+from commerce.models.markets import Market
+from commerce.models.owned import Owned
+from commerce.models.payments import PaymentMethod
+from commerce.models.records import Unguessable, validate_object
+from commerce.models.shipments import Shipment
+from commerce.money import MAX_CENTS, CurrencyCodeField
+
+MOST_UNITS = 1_000_000_000
+"""Units of one line."""
+
+
+def new_order_token() -> str:
+    return secrets.token_hex(16)
+
+
+def signed_cents_field(**options: Any) -> models.BigIntegerField:
+    """An amount that the server works out; below zero where something is taken off."""
+    return models.BigIntegerField(**{"default": 0, "editable": False, **options})
+
+
+class OrderNumber(models.Model):
+    """Numbers to tell orders by: short, rising, never given twice. The keys of orders are none of it."""
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Order(Unguessable, Owned):
+    """What somebody buys in a market. Amounts are as of the last refresh, in the currency of the price list."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        PENDING = "pending"
+        EDITING = "editing"
+        PLACING = "placing"
+        PLACED = "placed"
+        APPROVED = "approved"
+        CANCELLED = "cancelled"
+
+    class PaymentStatus(models.TextChoices):
+        UNPAID = "unpaid"
+        AUTHORIZED = "authorized"
+        PAID = "paid"
+        VOIDED = "voided"
+        REFUNDED = "refunded"
+        FREE = "free"
+
+    class FulfillmentStatus(models.TextChoices):
+        UNFULFILLED = "unfulfilled"
+        IN_PROGRESS = "in_progress"
+        FULFILLED = "fulfilled"
+        NOT_REQUIRED = "not_required"
+
+    class CustomerType(models.TextChoices):
+        NEW = "new"
+        RETURNING = "returning"
+
+    EDITABLE = (Status.DRAFT, Status.PENDING, Status.EDITING)
+    """What may be changed; whatever was placed stays as it was."""
+
+    wire_type = "orders"
+
+    number = models.CharField(max_length=255, blank=True)
+    affiliate_code = models.CharField(max_length=255, null=True, blank=True)
+    autorefresh = models.BooleanField(default=True)
+    place_async = models.BooleanField(default=False)
+    status = models.CharField(max_length=9, choices=Status, default=Status.DRAFT, editable=False)
+    payment_status = models.CharField(
+        max_length=10, choices=PaymentStatus, default=PaymentStatus.UNPAID, editable=False
+    )
+    fulfillment_status = models.CharField(
+        max_length=12, choices=FulfillmentStatus, default=FulfillmentStatus.UNFULFILLED, editable=False
+    )
+    guest = models.BooleanField(default=False)
+    customer_email = models.CharField(max_length=255, null=True, editable=False, validators=[EmailValidator()])
+    customer_type = models.CharField(max_length=9, choices=CustomerType, null=True, editable=False)
+    language_code = models.CharField(max_length=10, default="en")
+    currency_code = CurrencyCodeField(editable=False)
+    tax_included = models.BooleanField(default=True, editable=False)
+    freight_taxable = models.BooleanField(default=False)
+    payment_method_taxable = models.BooleanField(default=False)
+    adjustment_taxable = models.BooleanField(default=False)
+    gift_card_taxable = models.BooleanField(default=False)
+    country_code = models.CharField(max_length=2, null=True, editable=False)
+    shipping_country_code_lock = models.CharField(
+        max_length=2, null=True, blank=True, validators=[validate_country_code]
+    )
+    coupon_code = models.CharField(max_length=255, null=True, editable=False)
+    gift_card_code = models.CharField(max_length=255, null=True, editable=False)
+    subtotal_amount_cents = signed_cents_field()
+    shipping_amount_cents = signed_cents_field()
+    payment_method_amount_cents = signed_cents_field()
+    discount_amount_cents = signed_cents_field()
+    adjustment_amount_cents = signed_cents_field()
+    gift_card_amount_cents = signed_cents_field()
+    total_amount_cents = signed_cents_field()
+    place_total_amount_cents = signed_cents_field(null=True, default=None)
+    token = models.CharField(max_length=32, default=new_order_token, editable=False)
+    cart_url = models.CharField(max_length=2000, null=True, blank=True)
+    return_url = models.CharField(max_length=2000, null=True, blank=True)
+    terms_url = models.CharField(max_length=2000, null=True, blank=True)
+    privacy_url = models.CharField(max_length=2000, null=True, blank=True)
+    placed_at = models.DateTimeField(null=True, editable=False)
+    approved_at = models.DateTimeField(null=True, editable=False)
+    cancelled_at = models.DateTimeField(null=True, editable=False)
+    payment_updated_at = models.DateTimeField(null=True, editable=False)
+    fulfillment_updated_at = models.DateTimeField(null=True, editable=False)
+    refreshed_at = models.DateTimeField(null=True, editable=False)
+    archived_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    expiration_info = models.JSONField(default=dict, blank=True, validators=[validate_object])
+    market = models.ForeignKey(Market, on_delete=models.PROTECT, related_name="orders")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="orders")
+    shipping_address = models.ForeignKey(Address, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    billing_address = models.ForeignKey(Address, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    payment_method = models.ForeignKey(
+        PaymentMethod, on_delete=models.PROTECT, null=True, blank=True, related_name="orders"
+    )
+    gift_card = models.ForeignKey(
+        GiftCard, on_delete=models.PROTECT, null=True, editable=False, related_name="paying_orders"
+    )
+    """The card that `gift_card_code` names."""
+    available_free_skus: Any = models.ManyToManyField(Sku, related_name="+")
+    available_free_bundles: Any = models.ManyToManyField(Bundle, related_name="+")
+
+    parts = ("line_items", "shipments", "resource_errors")
+    unversioned = Owned.unversioned | {"token", "refreshed_at", "gift_card"}
+    taken = {"order_number": "number"}
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "mode", "id"], name="order_tenant"),
+            models.Index(fields=["organization", "mode", "created_at"], name="order_created"),
+            models.Index(fields=["organization", "mode", "placed_at"], name="order_placed"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["organization", "mode", "number"], name="order_number")]
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+    @property
+    def is_editable(self) -> bool:
+        return self.status in self.EDITABLE
+
+    @property
+    def was_placed(self) -> bool:
+        return self.placed_at is not None and self.status != self.Status.CANCELLED
+
+
+class LineItem(Unguessable, Owned):
+    """One thing of an order: what is sold, what is taken off, what is charged besides.
+
+    `item_type` and `item_id` say what it stands for; of this app's own types a foreign key says it too. Amounts of
+    promotions, used gift cards and discounts are negative.
+    """
+
+    class ItemType(models.TextChoices):
+        SKUS = "skus"
+        BUNDLES = "bundles"
+        GIFT_CARDS = "gift_cards"
+        SHIPMENTS = "shipments"
+        PAYMENT_METHODS = "payment_methods"
+        ADJUSTMENTS = "adjustments"
+        PERCENTAGE_DISCOUNT = "percentage_discount_promotions"
+        FREE_SHIPPING = "free_shipping_promotions"
+        BUY_X_PAY_Y = "buy_x_pay_y_promotions"
+        FREE_GIFT = "free_gift_promotions"
+        FIXED_PRICE = "fixed_price_promotions"
+        EXTERNAL = "external_promotions"
+        FIXED_AMOUNT = "fixed_amount_promotions"
+        FLEX = "flex_promotions"
+
+    SOLD = (ItemType.SKUS, ItemType.BUNDLES, ItemType.GIFT_CARDS)
+    """What a customer puts into an order; a gift card that pays for it is a line of that type too, below zero."""
+    ITEMS = {
+        ItemType.SKUS: "sku",
+        ItemType.BUNDLES: "bundle",
+        ItemType.GIFT_CARDS: "gift_card",
+        ItemType.SHIPMENTS: "shipment",
+        ItemType.PAYMENT_METHODS: "payment_method",
+        ItemType.ADJUSTMENTS: "adjustment",
+    }
+    """Type of the item -> the foreign key to it, of those this app knows."""
+
+    wire_type = "line_items"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="line_items")
+    item_type = models.CharField(max_length=40, choices=ItemType)
+    item_id = models.BigIntegerField(null=True, editable=False)
+    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, null=True, related_name="line_items")
+    bundle = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, related_name="line_items")
+    gift_card = models.ForeignKey(GiftCard, on_delete=models.PROTECT, null=True, related_name="line_items")
+    shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, null=True, related_name="cost_line_items")
+    payment_method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, null=True, related_name="line_items")
+    adjustment = models.ForeignKey("Adjustment", on_delete=models.PROTECT, null=True, related_name="line_items")
+    in_shipment = models.ForeignKey(Shipment, on_delete=models.SET_NULL, null=True, related_name="line_items")
+    """The shipment that its units are sent with."""
+    sku_code = models.CharField(max_length=255, null=True, blank=True)
+    bundle_code = models.CharField(max_length=255, null=True, blank=True)
+    name = models.CharField(max_length=255, blank=True)
+    image_url = models.CharField(max_length=2000, null=True, blank=True)
+    quantity = models.BigIntegerField(validators=[MinValueValidator(1), MaxValueValidator(MOST_UNITS)])
+    unit_amount_cents = signed_cents_field(editable=True, validators=[MaxValueValidator(MAX_CENTS)])
+    compare_at_amount_cents = cents_field()
+    options_amount_cents = cents_field(null=False, default=0)
+    total_amount_cents = signed_cents_field()
+    discount_cents = signed_cents_field()
+    discount_breakdown = models.JSONField(default=dict, editable=False)
+    frequency = models.CharField(max_length=255, null=True, blank=True)
+    coupon_code = models.CharField(max_length=255, null=True, editable=False)
+    rule_outcomes = models.JSONField(default=list, editable=False)
+    has_given_price = models.BooleanField(default=False, editable=False)
+    """Whether its price was given, by an integration or from an external source, and the price list has no say."""
+
+    parts = ("line_item_options",)
+    unversioned = Owned.unversioned | {"discount_cents", "discount_breakdown", "in_shipment"}
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="line_item_tenant")]
+
+    def __str__(self) -> str:
+        return self.name or self.item_type
+
+    @property
+    def is_sold(self) -> bool:
+        return self.item_type in self.SOLD and self.total_amount_cents >= 0
+
+    def clean(self) -> None:
+        self.set_total()
+        if abs(self.total_amount_cents) > MAX_CENTS:
+            problem = ValidationError(f"comes to more than {MAX_CENTS} cents", code="invalid")
+            raise ValidationError({"quantity": problem})
+
+    def set_total(self) -> None:
+        self.total_amount_cents = (self.quantity or 0) * (self.unit_amount_cents or 0) + self.options_amount_cents
+
+
+class LineItemOption(Unguessable, Owned):
+    """A choice that comes with the units of a line, such as an engraving, and what it costs."""
+
+    wire_type = "line_item_options"
+
+    line_item = models.ForeignKey(LineItem, on_delete=models.PROTECT, related_name="line_item_options")
+    sku_option = models.ForeignKey(SkuOption, on_delete=models.PROTECT, related_name="line_item_options")
+    name = models.CharField(max_length=255, blank=True)
+    quantity = quantity_field(null=False, blank=False)
+    unit_amount_cents = cents_field(null=False, default=0)
+    delay_hours = models.IntegerField(null=True, editable=False)
+    options = models.JSONField(default=dict, validators=[validate_object])
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="line_item_option_tenant")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def total_amount_cents(self) -> int:
+        return self.quantity * self.unit_amount_cents
+
+
+class Adjustment(Owned):
+    """An amount that a merchant adds to an order, or takes off it, by a line item of it."""
+
+    wire_type = "adjustments"
+
+    name = models.CharField(max_length=255)
+    currency_code = CurrencyCodeField()
+    amount_cents = models.BigIntegerField(validators=[MinValueValidator(-MAX_CENTS), MaxValueValidator(MAX_CENTS)])
+    distribute_discount = models.BooleanField(default=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="adjustment_tenant")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ResourceError(Owned):
+    """Why something could not be done with an order, for clients that look there. Gone with the next success."""
+
+    wire_type = "resource_errors"
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="resource_errors")
+    name = models.CharField(max_length=255)
+    code = models.CharField(max_length=255)
+    message = models.TextField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "mode", "id"], name="resource_error_tenant")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.message}"
