@@ -168,8 +168,11 @@ class ApiView(ResourceView):
             raise error(429, "THROTTLED", "Too many requests; retry later.")
 
     def authorize(self, action: str, resource: declared.Resource) -> None:
-        if not self.caller.permits(action, resource.type):
+        if not self.permits(action, resource):
             raise AccessDenied
+
+    def permits(self, action: str, resource: declared.Resource) -> bool:
+        return self.caller.permits(action, resource.type)
 
     def domain_error(self, cause: Exception) -> ApiError | None:
         if isinstance(cause, InvalidToken):

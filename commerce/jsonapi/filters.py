@@ -261,7 +261,7 @@ class _Search:
         self.authorize(target)
         found = target.rows(self.tenant).filter(self._along(relations[1:], test, target))
         if not relation.inverse:
-            return Q((f"{relation.name}_id__in", found.order_by().values("pk")))
+            return Q((f"{relation.key_column}__in", found.order_by().values("pk")))
         if relation.typed:
             found = found.filter(resource_type__in=resource.types)
         return Q(pk__in=found.filter((f"{relation.inverse}__isnull", False)).order_by().values(relation.inverse))
@@ -276,7 +276,7 @@ def _resolved(path: Path, resource: Resource) -> tuple[tuple[Rel, ...], Attribut
     if path.attribute != "id":
         return tuple(relations), resource.filterset_class.base_filters[path.attribute]
     if relations and not relations[-1].inverse:
-        return tuple(relations[:-1]), IdFilter(f"{relations[-1].name}_id", resource.decode_id)
+        return tuple(relations[:-1]), IdFilter(relations[-1].key_column, resource.decode_id)
     return tuple(relations), IdFilter("pk", resource.decode_id)
 
 

@@ -61,7 +61,12 @@ class Plan:
                 (resource, relation) if relation.inverse else None,
             )
             for relation in self.relations
-            if relation.name in include
+            if relation.name in include and not relation.type_column
+        }
+        self.polymorphic = {
+            relation.name: ByType(resource, fields)
+            for relation in self.relations
+            if relation.name in include and relation.type_column
         }
         trailing = via[1].inverse if via else ""
         self.paths = self._paths(trailing)
@@ -80,9 +85,10 @@ class Plan:
         for plan in (self, *self.variants.values()):
             for name in plan.attributes:
                 needed.update(dict.fromkeys(plan.resource.sources[name].paths))
-            for name in plan.includes:
-                if not plan.resource.relations[name].inverse:
-                    needed[f"{name}_id"] = None
+            followed = [plan.resource.relations[name] for name in (*plan.includes, *plan.polymorphic)]
+            for relation in followed:
+                needed |= {} if relation.inverse else {relation.key_column: None}
+                needed |= {relation.type_column: None} if relation.type_column else {}
         needed.pop(NOW, None)
         if trailing:
             needed[trailing] = None
@@ -154,7 +160,9 @@ class Plan:
 
     def _sought(self, lookup: str, tenant: Any) -> models.QuerySet:
         if self.via:
-            return related_rows(*self.via, lookup, Parameter("sought"), tenant).order_by("pk")[: MOST_INCLUDED + 1]
+            return related_rows(*self.via, lookup, Parameter("sought"), tenant).order_by(*self.resource.ordering)[
+                : MOST_INCLUDED + 1
+            ]
         return self.resource.rows(tenant).filter((f"pk__{lookup}", Parameter("sought")))
 
     def statement(self, rows: models.QuerySet, shape: str = "{}", more: Sequence[Parameter] = ()) -> Statement:
@@ -209,6 +217,17 @@ class Plan:
         return "{" + ",".join(parts) + "}"
 
 
+class ByType(dict[str, Plan]):
+    """The plans of whatever a polymorphic relationship leads to, by type, each made when first asked for."""
+
+    def __init__(self, resource: Resource, fields: Fieldsets) -> None:
+        self.registry, self.fields = resource.registry, fields
+
+    def __missing__(self, type_name: str) -> Plan:
+        plan = self[type_name] = Plan(self.registry[type_name], self.fields, {})
+        return plan
+
+
 @dataclass(slots=True)
 class Node:
     """A row on its way into a document, with the linkage that the include tree asks for."""
@@ -219,10 +238,13 @@ class Node:
 
 
 class Compound:
-    """The primary rows of an answer and all they include, each resource once."""
+    """The primary rows of an answer and all they include, each resource once.
 
-    def __init__(self, plan: Plan, rows: list[Row], context: Context) -> None:
-        self.context = context
+    `permits` tells whether the caller may retrieve what a polymorphic relationship leads to.
+    """
+
+    def __init__(self, plan: Plan, rows: Sequence[Row], context: Context, permits: Callable[[Resource], bool]) -> None:
+        self.context, self.permits = context, permits
         self.nodes: dict[tuple[str, Any], Node] = {}
         entries = self._entries(plan, rows)
         self.primary = [node for _, node in entries]
@@ -238,7 +260,7 @@ class Compound:
     def _object(self, node: Node) -> dict[str, Any]:
         return node.plan.resource_object(node.row, node.linkage, self.context)
 
-    def _entries(self, plan: Plan, rows: list[Row]) -> "list[Entry]":
+    def _entries(self, plan: Plan, rows: Sequence[Row]) -> "list[Entry]":
         """Each row as its plan read it, with the one node of its resource, which another path may have made."""
         return [(row, self.nodes.setdefault((plan.of(row).resource.type, row[0]), Node(plan, row, {}))) for row in rows]
 
@@ -250,11 +272,25 @@ class Compound:
             else:
                 rows = self._forward(plan, relation, child, entries)
             found = self._entries(child, rows)
-            if child.includes and found:
+            if found and (child.includes or child.polymorphic):
                 self._include(child, found)
+        for name, plans in plan.polymorphic.items():
+            self._include_by_type(plan, plan.resource.relations[name], plans, entries)
+
+    def _include_by_type(self, plan: Plan, relation: Rel, plans: ByType, entries: "list[Entry]") -> None:
+        """One query for each type that is there. What may not be retrieved is left out, as if it were not there."""
+        position = plan.index[relation.type_column]
+        by_type: dict[str, list[Entry]] = {}
+        for row, node in entries:
+            node.linkage[relation.name] = None
+            by_type.setdefault(row[position], []).append((row, node))
+        for type_name, of_type in by_type.items():
+            if type_name in plans.registry and self.permits(plans.registry[type_name]):
+                child = plans[type_name]
+                self._entries(child, self._forward(plan, relation, child, of_type))
 
     def _forward(self, plan: Plan, relation: Rel, child: Plan, entries: "list[Entry]") -> list[Row]:
-        position = plan.index[f"{relation.name}_id"]
+        position = plan.index[relation.key_column]
         keys = {row[position] for row, _ in entries} - {None}
         rows = child.among(keys, self.context.tenant) if keys else []
         by_key = {row[0]: row for row in rows}

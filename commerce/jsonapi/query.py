@@ -124,7 +124,7 @@ def _include_tree(value: str, resource: "Resource | None") -> IncludeTree:
             if owner is None or relation is None or not relation.includable:
                 raise _bad_include(path)
             branch = branch.setdefault(name, {})
-            owner = owner.target(relation)
+            owner = None if relation.type_column else owner.target(relation)
     return tree
 
 

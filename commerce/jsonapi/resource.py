@@ -48,11 +48,29 @@ def read_only(row: Any, targets: list[Any], how: str, by: Any) -> None:
     raise TypeError("read-only relationship")
 
 
+def keep_no_more(row: Any, target: Any) -> None:
+    """The `assign` of a relationship of which the row keeps nothing but type and key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rel:
-    """A relationship. Declared by its bare name where the model says it all: a foreign key or its other side."""
+    """A relationship. Declared by its bare name where the model says it all: a foreign key or its other side.
+
+    `Rel("resource", field="order")` is a foreign key under another name. `Rel("item", type_column="item_type")` is
+    polymorphic, to one row of any registered type, named by the columns `item_type` and `item_id`: nothing is filtered,
+    sorted or included by a path that leads on from it, and it is written if `accepts` names types.
+    """
 
     name: str
+    field: str = ""
+    """The model's own field when it is not called `name`; `{field}_id` is the column of the target's key."""
+    type_column: str = ""
+    """The column that tells the type of the target, of a polymorphic relationship."""
+    accepts: tuple[str, ...] = ()
+    """The types that a polymorphic relationship may be set to."""
+    assign: Callable[[Any, Any], None] = keep_no_more
+    """What else the row keeps of the target of a polymorphic relationship: `assign(row, target)`, or None for target,
+    once type and key are set and before anything is stored."""
     inverse: str = ""
     """A path on the target's model that leads to the parent's key; empty for a foreign key of the model's own."""
     target: str = ""
@@ -69,6 +87,11 @@ class Rel:
     """An attribute that may be given instead, with a setter that sets the relationship."""
     typed: bool = False
     """The target names its parent by `resource_type` beside `inverse`."""
+
+    @property
+    def key_column(self) -> str:
+        """Where a to-one relationship of the model's own keeps the key of its target."""
+        return f"{self.field}_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +128,7 @@ class Resource:
     common_attributes: ClassVar[tuple[str, ...]] = ()
     """Those every resource of the project carries, after its own."""
     read_only: ClassVar[tuple[str, ...]] = ()
+    """Attributes, and relationships by a foreign key, that are told and never given."""
     required: ClassVar[tuple[str, ...]] = ()
     """Attributes that this type needs though its table, shared with others, does not."""
     create_only: ClassVar[tuple[str, ...]] = ()
@@ -136,6 +160,13 @@ class Resource:
     """Of a type that stands for several: value of `variant_column` -> concrete type."""
     variant_column: ClassVar[str] = "kind"
     id_columns: ClassVar[tuple[str, ...]] = ("pk",)
+    ordering: ClassVar[tuple[str, ...]] = ("pk",)
+    """The order of rows, in a list or among the members of a relationship, when no `sort` is asked: columns that put
+    any two rows in order, `("created_at", "pk")` where keys are random."""
+    guard: ClassVar[str] = ""
+    """The ORM path to a parent every row has, such as `order` or `line_item__order`: its row is locked before one of
+    this type is locked to be written, so that all writers of the parts of one parent take their locks in one order.
+    Where a row is created the parent is locked as a target: declare the relationship to it first."""
 
     def __init__(self, registry: "Registry") -> None:
         self.registry = registry
@@ -217,6 +248,17 @@ class Resource:
     def target(self, relation: Rel) -> "Resource":
         return self.registry[relation.target]
 
+    def to(self, relation: Rel, type_name: str) -> Rel:
+        """A polymorphic relationship as one to a single type; as it is where nobody registered the type."""
+        return replace(relation, target=type_name, type_column="") if type_name in self.registry else relation
+
+    def accepted(self, relation: Rel) -> dict[str, "Resource"]:
+        """The types that may be written as targets, each with the resource that finds it."""
+        if relation.type_column:
+            return {name: self.registry[name] for name in relation.accepts if name in self.registry}
+        target = self.target(relation)
+        return dict.fromkeys((target.type, *target.types), target)
+
     def field_of(self, path: str) -> models.Field:
         """The model field at the end of an ORM path."""
         model: Any = self.model
@@ -246,14 +288,18 @@ class Resource:
 
     def _completed(self, entry: str | Rel) -> Rel:
         relation = Rel(entry) if isinstance(entry, str) else entry
-        relation = replace(relation, writable=relation.change is not read_only)
+        relation = replace(relation, field=relation.field or relation.name, writable=relation.change is not read_only)
         if relation.inverse and relation.target:
             return relation
-        field: Any = self.model._meta.get_field(relation.name)
+        if relation.type_column:
+            writable = bool(relation.accepts)
+            return replace(relation, many=False, writable=writable, filterable=False, sortable=False)
+        field: Any = self.model._meta.get_field(relation.field)
         target = relation.target or self.registry.for_model(field.related_model).type
         if field.concrete:
-            required = relation.required or not field.null
-            return replace(relation, target=target, many=False, writable=True, required=required)
+            writable = relation.name not in self.read_only
+            required = writable and (relation.required or not field.null)
+            return replace(relation, target=target, many=False, writable=writable, required=required)
         return replace(relation, target=target, inverse=relation.inverse or field.field.name)
 
 

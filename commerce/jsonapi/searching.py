@@ -79,14 +79,17 @@ def _statements(plan: Plan, rows: models.QuerySet, sort: tuple[str, ...]) -> tup
 
 def _sorted(rows: models.QuerySet, resource: Resource, criteria: tuple[str, ...]) -> models.QuerySet:
     """Rows in the order asked for, then by key: a total order, the same on both databases."""
+    if not criteria:
+        return rows.order_by(*resource.ordering)
     order = []
     for criterion in criteria:
         *relations, attribute = criterion.removeprefix("-").split(".")
-        owner = resource
+        owner, path = resource, ""
         for name in relations:
-            owner = owner.target(owner.relations[name])
+            relation = owner.relations[name]
+            owner, path = owner.target(relation), f"{path}{relation.field}__"
         column = "pk" if attribute == "id" else _sort_column(owner, attribute)
-        path = "__".join((*relations, column))
+        path += column
         field = owner.field_of(column)
         expression = F(f"{path}__bytewise" if isinstance(field, CharField) else path)
         nullable = bool(relations) or field.null

@@ -1,13 +1,14 @@
 """One view set for every resource: reads by plan, writes by document, errors by one hand."""
 
 import logging
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
@@ -27,6 +28,8 @@ from commerce.jsonapi.searching import Within, search
 from commerce.jsonapi.statements import in_the_way, out_of_time
 
 log = logging.getLogger("tessera.api")
+
+Done = TypeVar("Done")
 
 READ_ONE = frozenset({"include", "fields"})
 READ_MANY = frozenset({"include", "fields", "sort", "page", "filter"})
@@ -55,6 +58,10 @@ class ResourceView(ViewSetMixin, APIView):
         """Raises ApiError unless the caller may do `action` (list, retrieve, create, update, destroy) to `resource`."""
         raise NotImplementedError
 
+    def permits(self, action: str, resource: Resource) -> bool:
+        """Whether `authorize` lets the caller."""
+        raise NotImplementedError
+
     def created(self, plan: Plan, row: Any) -> Row:
         """What was just created, as it is answered. Raises ApiError where it was not the caller's to create."""
         return self.row(plan, row.pk)
@@ -68,6 +75,11 @@ class ResourceView(ViewSetMixin, APIView):
 
     def transaction(self) -> Any:
         raise NotImplementedError
+
+    def transacted(self, work: Callable[[], Done]) -> Done:
+        """What `work` returns, done in one transaction. `work` may be done again from its beginning."""
+        with self.transaction():
+            return work()
 
     def new_row(self) -> Any:
         raise NotImplementedError
@@ -101,11 +113,13 @@ class ResourceView(ViewSetMixin, APIView):
             raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
         plan = plan_for(self.resource, query)
         new = self.write(document, creating=True)
-        with self.transaction():
+
+        def work() -> Row:
             row = self.new_row()
             new.write(row)
-            written = self.created(plan, row)
-        return self.single(request, plan, written, query, status=201)
+            return self.created(plan, row)
+
+        return self.single(request, plan, self.transacted(work), query, status=201)
 
     def update(self, request: Request, id: str) -> HttpResponse:
         self.authorize("update", self.resource)
@@ -115,7 +129,8 @@ class ResourceView(ViewSetMixin, APIView):
             raise error(400, "PARAM_MISSING", "id must be given.", pointer="/data")
         plan = plan_for(self.resource, query)
         changed = self.write(document, creating=False)
-        with self.transaction():
+
+        def work() -> Row:
             row = self.locked(id)
             self.check_type(document)
             if document.id != id:
@@ -123,40 +138,43 @@ class ResourceView(ViewSetMixin, APIView):
                 raise error(409, "KEY_NOT_INCLUDED_IN_URL", detail, pointer="/data/id")
             self.check_match(request, row)
             changed.write(row)
-            written = self.row(plan, row.pk)
-        return self.single(request, plan, written, query)
+            return self.row(plan, row.pk)
+
+        return self.single(request, plan, self.transacted(work), query)
 
     def destroy(self, request: Request, id: str) -> HttpResponse:
         self.authorize("destroy", self.resource)
         self.query(request, None, frozenset())
-        with self.transaction():
+
+        def work() -> None:
             row = self.locked(id)
             self.check_match(request, row)
             self.resource.destroy(row, self.by)
+
+        self.transacted(work)
         return response(b"", 204)
 
     # --- Related resources and relationships ------------------------------------------------------
 
     def related(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
-        relation = self.relation(name)
+        relation, parent = self.followed(name, id)
+        if not relation.target:
+            return self.nothing(request, self.query(request, None, READ_ONE))
         target = self.resource.target(relation)
-        self.authorize("retrieve", self.resource)
         self.authorize_related(relation, self.resource)
         query = self.query(request, target, READ_MANY if relation.many else READ_ONE)
-        parent = self.parent(id, relation)
         if relation.many:
             return self.collection(request, target, query, Within(self.resource, relation, parent[0]))
         plan, row = self.related_one(parent, relation, query)
         if row is None:
-            return self.answer(request, self.with_included({"data": None}, query, []), None)
+            return self.nothing(request, query)
         return self.single(request, plan, row, query)
 
     def relationship(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
-        relation = self.relation(name)
-        self.authorize("retrieve", self.resource)
-        self.authorize_related(relation, self.resource)
+        relation, parent = self.followed(name, id)
+        if relation.target:
+            self.authorize_related(relation, self.resource)
         query = self.query(request, None, LINKAGE if relation.many else frozenset())
-        parent = self.parent(id, relation)
         return self.linkage(request, relation, parent, query)
 
     def change_relationship(self, request: Request, id: str, name: str) -> HttpResponse:
@@ -169,10 +187,13 @@ class ResourceView(ViewSetMixin, APIView):
         if name in self.prohibited:
             raise ApiError([writing.not_allowed("relationships", name)])
         linkage = parser.linkage_document(self.body(request), many=relation.many)
-        with self.transaction():
+
+        def work() -> None:
             row = self.locked(id)
             self.check_match(request, row)
             writing.set_linkage(self.resource, row, relation, linkage, how, self.reach, self.by)
+
+        self.transacted(work)
         return response(b"", 204)
 
     # --- Parts of a request -----------------------------------------------------------------------
@@ -187,8 +208,9 @@ class ResourceView(ViewSetMixin, APIView):
     def authorize_included(self, include: IncludeTree, resource: Resource) -> None:
         for name, branch in include.items():
             relation = resource.relations[name]
-            self.authorize_related(relation, resource)
-            self.authorize_included(branch, resource.target(relation))
+            if relation.target:
+                self.authorize_related(relation, resource)
+                self.authorize_included(branch, resource.target(relation))
 
     def authorize_related(self, relation: Rel, resource: Resource) -> None:
         self.authorize("list" if relation.many else "retrieve", resource.target(relation))
@@ -225,10 +247,20 @@ class ResourceView(ViewSetMixin, APIView):
 
     def locked(self, public_id: str) -> Any:
         """The row to be written, nobody else writing it until the transaction ends."""
-        row = self.resource.rows(self.reach).select_for_update(of=("self",)).filter(pk=self.key(public_id)).first()
+        rows = self.resource.rows(self.reach).filter(pk=self.key(public_id))
+        if self.resource.guard:
+            rows = self.guarded(rows, self.resource.guard)
+        row = rows.select_for_update(of=("self",)).first()
         if row is None:
             raise not_found()
         return row
+
+    def guarded(self, rows: models.QuerySet, guard: str) -> models.QuerySet:
+        """`rows` as long as they are parts of the parents they have now, which are locked."""
+        parent: Any = self.resource.field_of(guard).related_model
+        parents = parent._base_manager.filter(pk__in=rows.values(guard)).order_by("pk").only("pk")
+        locked = parents.select_for_update(no_key=True, of=("self",))
+        return rows.filter((f"{guard}__in", [parent.pk for parent in locked]))
 
     def relation(self, name: str) -> Rel:
         relation = self.resource.relations.get(name)
@@ -236,14 +268,20 @@ class ResourceView(ViewSetMixin, APIView):
             raise not_found()
         return relation
 
-    def parent(self, public_id: str | None, relation: Rel) -> Row:
-        """The parent's key, and last the key that leads to its target: its own, or the foreign key."""
-        columns = ["pk"] if relation.inverse else ["pk", f"{relation.name}_id"]
+    def followed(self, name: str, public_id: str | None) -> tuple[Rel, Row]:
+        """A relationship the caller follows, and of its parent the key and last the key that leads to the target.
+
+        That is the parent's own, or the foreign key. A polymorphic relationship comes as one to the type it leads to.
+        """
+        relation = self.relation(name)
+        self.authorize("retrieve", self.resource)
+        columns = [] if relation.inverse else [relation.type_column, relation.key_column]
         key = self.singleton_key() if public_id is None else self.key(public_id)
-        row: Row | None = self.resource.rows(self.reach).filter(pk=key).values_list(*columns).first()
+        rows = self.resource.rows(self.reach).filter(pk=key)
+        row: Row | None = rows.values_list("pk", *filter(None, columns)).first()
         if row is None:
             raise not_found()
-        return row
+        return self.resource.to(relation, row[1]) if relation.type_column else relation, row
 
     def related_one(self, parent: Row, relation: Rel, query: Query) -> tuple[Plan, Row | None]:
         """What a to-one relationship of a parent leads to: a plan and the row it read."""
@@ -269,7 +307,7 @@ class ResourceView(ViewSetMixin, APIView):
     # --- Answers ----------------------------------------------------------------------------------
 
     def single(self, request: Request, plan: Plan, row: Row, query: Query, status: int = 200) -> HttpResponse:
-        compound = Compound(plan, [row], self.context(request))
+        compound = self.compound(request, plan, [row])
         data = compound.data()[0]
         document = self.with_included({"data": data}, query, compound.included())
         links = {"Location": data["links"]["self"]} if status == 201 else {}
@@ -282,7 +320,7 @@ class ResourceView(ViewSetMixin, APIView):
     ) -> HttpResponse:
         plan = plan_for(resource, query)
         records, found = search(plan, query, self.reach, self.now, partial(self.authorize, "list"), within)
-        compound = Compound(plan, found, self.context(request))
+        compound = self.compound(request, plan, found)
         document = {
             "meta": {"record_count": records, "page_count": page_count(records, query.page)},
             "data": compound.data(),
@@ -291,6 +329,8 @@ class ResourceView(ViewSetMixin, APIView):
         return self.answer(request, self.with_included(document, query, compound.included()), None)
 
     def linkage(self, request: Request, relation: Rel, parent: Row, query: Query) -> HttpResponse:
+        if not relation.target:
+            return self.answer(request, {"data": None, "links": self.relationship_links()}, None)
         target = self.resource.target(relation)
         bare = Query(fields={name: frozenset() for name in (target.type, *target.types)}, page=query.page, key=_BARE)
         if not relation.many:
@@ -306,6 +346,13 @@ class ResourceView(ViewSetMixin, APIView):
             "links": {**self.relationship_links(), **self.page_links(query, records)},
         }
         return self.answer(request, document, None)
+
+    def nothing(self, request: Request, query: Query) -> HttpResponse:
+        """What a to-one relationship answers that leads nowhere."""
+        return self.answer(request, self.with_included({"data": None}, query, []), None)
+
+    def compound(self, request: Request, plan: Plan, rows: Sequence[Row]) -> Compound:
+        return Compound(plan, rows, self.context(request), partial(self.permits, "retrieve"))
 
     def answer(
         self,

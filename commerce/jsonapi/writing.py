@@ -162,7 +162,7 @@ class Write:
         if relation.inverse:
             members[relation.name] = targets
         elif not problems:
-            setattr(row, relation.name, targets[0] if targets else None)
+            _set(row, relation, targets)
 
     def _check_model(self, row: Any) -> None:
         """The model's own rules too, so that one answer names everything that is wrong."""
@@ -197,8 +197,8 @@ def targets_of(
     """The rows a linkage names, in one query, locked against being deleted meanwhile; and what could not be found."""
     identifiers: list[Identifier] = linkage if isinstance(linkage, list) else [linkage] if linkage else []
     many = isinstance(linkage, list)
-    target = resource.target(relation)
-    accepted = {target.type, *target.types}
+    accepted = resource.accepted(relation)
+    target = None
     problems = []
     keys: dict[int, tuple[str, str]] = {}
     for index, identifier in enumerate(identifiers):
@@ -207,12 +207,13 @@ def targets_of(
             detail = f"{relation.name} takes {' or '.join(sorted(accepted))}, not {identifier.type[:64]}."
             problems.append(Problem(409, "TYPE_MISMATCH", detail, source={"pointer": f"{where}/type"}))
             continue
+        target = accepted[identifier.type]
         key = target.decode_id(identifier.id)
         keys[-1 - index if key is None else key] = (identifier.type, where)
-    found = {row.pk: row for row in _locked(target, list(keys), tenant)} if keys else {}
+    found = {row.pk: row for row in _locked(target, list(keys), tenant)} if target else {}
     for key, (type_name, where) in keys.items():
         row = found.get(key)
-        if row is None or type_name not in (target.type, row.wire_type):
+        if row is None or type_name not in (accepted[type_name].type, row.wire_type):
             detail = f"{relation.name} names a resource that was not found."
             problems.append(Problem(404, "RECORD_NOT_FOUND", detail, source={"pointer": where}))
     return [found[key] for key in keys if key in found], problems
@@ -242,8 +243,20 @@ def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, h
     if relation.inverse:
         relation.change(row, targets, how, by)
     else:
-        setattr(row, relation.name, targets[0] if targets else None)
+        _set(row, relation, targets)
         resource.update(row, by)
+
+
+def _set(row: Any, relation: Rel, targets: list[Any]) -> None:
+    """Sets a to-one relationship of the row's own. What leads nowhere keeps the type it had."""
+    target = targets[0] if targets else None
+    if not relation.type_column:
+        setattr(row, relation.field, target)
+        return
+    if target:
+        setattr(row, relation.type_column, target.wire_type)
+    setattr(row, relation.key_column, target and target.pk)
+    relation.assign(row, target)
 
 
 @lru_cache(maxsize=256)
