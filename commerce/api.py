@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import isfinite
 from typing import Any, ClassVar
 
@@ -23,10 +23,11 @@ from commerce.jsonapi.errors import ApiError, error
 from commerce.jsonapi.parser import is_storable
 from commerce.jsonapi.plan import Context, Plan
 from commerce.jsonapi.prepared import Row
-from commerce.jsonapi.views import ResourceView, unknown_url
+from commerce.jsonapi.views import Done, ResourceView, unknown_url
 from commerce.models import Organization, Tenant, amounts
 from commerce.money import PercentageField
 from commerce.permissions import Reach
+from commerce.repeating import repeated
 
 registry = declared.Registry()
 
@@ -194,6 +195,9 @@ class ApiView(ResourceView):
 
     def transaction(self) -> Any:
         return changes.atomic()
+
+    def transacted(self, work: Callable[[], Done]) -> Done:
+        return repeated(partial(super().transacted, work))
 
     @property
     def organization(self) -> Organization:

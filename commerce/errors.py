@@ -1,5 +1,7 @@
 """What can go wrong in the domain, whoever asked. The API turns each into its own error document."""
 
+from collections.abc import Callable
+
 
 class DomainError(Exception):
     """A refusal with a sentence a client may read."""
@@ -30,3 +32,23 @@ class AccessDenied(DomainError):
 
 class Forbidden(DomainError):
     """A change that the resource does not allow, whoever asks."""
+
+
+class CodeRefused(DomainError):
+    """A code that cannot be used: the attribute it was sent in, a word for programs and a sentence for people."""
+
+    def __init__(self, attribute: str, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.attribute, self.reason = attribute, reason
+
+
+class Refused(Exception):
+    """A refusal, `cause`, that leaves something behind, such as a row that tells why.
+
+    `afterwards` writes it, in a transaction of its own, once everything else is rolled back: see commerce.repeating.
+    """
+
+    def __init__(self, cause: Exception, afterwards: Callable[[], None]) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+        self.afterwards = afterwards

@@ -1,12 +1,15 @@
 """Public ids: a fixed bijection of the primary key onto ten ASCII letters.
 
 Official clients refuse an order id that is not `[A-Za-z]{10}`, so every resource speaks that form. The id needs no
-column and hides nothing: it only keeps neighbouring keys from looking alike, and keys that must not be guessed are random.
+column and hides nothing: it only keeps neighbouring keys from looking alike; keys that must not be guessed are random.
 Sorting and comparing by `id` is sorting and comparing by the key; the letters themselves have no order.
 """
 
 import secrets
 import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 10
@@ -48,8 +51,27 @@ def decode(public_id: object) -> int | None:
 
 
 def random_key() -> int:
-    """A key that nobody guesses: one of SIZE - 1, some 2^57."""
+    """A key that nobody guesses: the next of those that are being drawn, or a new one."""
+    keys = _keys.get()
+    return next(keys) if keys else new_key()
+
+
+def new_key() -> int:
+    """One of SIZE - 1, some 2^57."""
     return 1 + secrets.randbelow(SIZE - 1)
+
+
+@contextmanager
+def drawing(keys: Iterator[int]) -> Iterator[None]:
+    """Random keys are taken from `keys`, which never end."""
+    token = _keys.set(keys)
+    try:
+        yield
+    finally:
+        _keys.reset(token)
+
+
+_keys: ContextVar[Iterator[int] | None] = ContextVar("keys", default=None)
 
 
 def _swap_halves(number: int) -> int:

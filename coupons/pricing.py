@@ -1,9 +1,11 @@
 """What a cart comes to: its promotions loaded, external ones asked, and all of it calculated."""
 
 from dataclasses import replace
+from functools import partial
 
 from commerce import changes
 from commerce.models import Organization
+from commerce.repeating import together
 from coupons.claims import claims, openings
 from promotions import callouts, documents, facts, loading
 from promotions.carts import Cart
@@ -47,8 +49,8 @@ def _answers(cart: Cart, order: Order, asked: tuple[Promotion, ...], by: changes
     rows = ExternalPromotion.objects.owned_by(cart.tenant).in_bulk([promotion.id for promotion in asked])
     document = documents.of_facts(order.facts)
     lines = {str(line.id): line.id for line in order.lines if line.discountable}
-    gone = Outcome(refusal=GONE)
-    return {one.id: callouts.ask(rows[one.id], document, lines, by) if one.id in rows else gone for one in asked}
+    answers = {key: partial(callouts.ask, row, document, lines, by) for key, row in rows.items()}
+    return {one.id: Outcome(refusal=GONE) for one in asked} | together(answers)
 
 
 GONE = Refusal("promotion_disabled")

@@ -10,18 +10,20 @@ write "true" and "false" as strings; the shapes of `line_items` follow its prose
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import orjson
 from django.core.cache import cache
-from django.db import connection
 
-from commerce import changes, outgoing
+from commerce import changes, ids, outgoing, repeating
 from commerce.jsonapi.parser import is_storable
 from commerce.money import MAX_CENTS
 from commerce.outgoing import CalloutFailed, Reply
+from commerce.repeating import Deferred
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Outcome
 from promotions.models import ExternalPromotion
@@ -43,26 +45,20 @@ def ask(promotion: ExternalPromotion, document: bytes, lines: Mapping[str, int],
     called any more until the count is reset. A service that declines works: that is an answer like a discount. The
     event `external_promotions.failed` tells of the circuit that opens, not of every failure.
 
-    Raises RuntimeError inside a transaction, which would wait for the service with its locks held.
+    Raises Deferred inside a transaction, unless the answer is known to whoever repeats it or kept.
     """
-    _refuse_transaction()
-    key = _key(promotion, document, lines)
-    kept = cache.get(key)
+    # A customer that a transaction creates has another id each time: codes and e-mails tell what ids would.
+    question = _key(promotion, _PUBLIC_IDS.sub(b"", document), lines)
+    told: Outcome | None = repeating.answered(question)
+    if told:
+        return told
+    kept = cache.get(_key(promotion, document, lines))
     if kept is not None:
         return read_answer(kept, lines)
-    failures = _failures(promotion)
-    if outgoing.circuit_state(failures) == "open":
-        return _refused("its circuit is open after too many failures")
-    try:
-        reply = outgoing.post(promotion.promotion_url or "", document, promotion.shared_secret)
-        outcome = _read(reply, lines)
-    except (CalloutFailed, BadAnswer) as error:
-        _count_failure(promotion, by)
-        return _refused(str(error))
-    cache.set(key, reply.body, LIFE)
-    if failures:
-        changes.reset(ExternalPromotion, promotion.pk, "circuit_failure_count")
-    return outcome
+    call = partial(_call, promotion, document, lines, by)
+    if repeating.in_transaction():
+        raise Deferred({question: call})
+    return call()
 
 
 def read_answer(body: bytes, lines: Mapping[str, int]) -> Outcome:
@@ -149,16 +145,29 @@ def _refused(cause: str) -> Outcome:
 # --- Asking -----------------------------------------------------------------------------------------
 
 
-def _refuse_transaction() -> None:
-    """By the rule of `atomic(durable=True)`: the transaction that a test is wrapped in is none."""
-    if connection.in_atomic_block and not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
-        raise RuntimeError("An external promotion is asked outside of any transaction")
+def _call(promotion: ExternalPromotion, document: bytes, lines: Mapping[str, int], by: changes.By) -> Outcome:
+    failures = _failures(promotion)
+    if outgoing.circuit_state(failures) == "open":
+        return _refused("its circuit is open after too many failures")
+    try:
+        reply = outgoing.post(promotion.promotion_url or "", document, promotion.shared_secret)
+        outcome = _read(reply, lines)
+    except (CalloutFailed, BadAnswer) as error:
+        _count_failure(promotion, by)
+        return _refused(str(error))
+    cache.set(_key(promotion, document, lines), reply.body, LIFE)
+    if failures:
+        changes.reset(ExternalPromotion, promotion.pk, "circuit_failure_count")
+    return outcome
 
 
 def _key(promotion: ExternalPromotion, document: bytes, lines: Mapping[str, int]) -> str:
     """Who is asked what. Not the revision, which every use of the promotion raises."""
-    asked = f"{promotion.promotion_url}\n{promotion.shared_secret}\n{sorted(lines)}\n".encode() + document
+    asked = f"{promotion.promotion_url}\n{promotion.shared_secret}\n{sorted(lines.items())}\n".encode() + document
     return f"callout:{promotion.pk}:{hashlib.sha256(asked).hexdigest()}"
+
+
+_PUBLIC_IDS = re.compile(rb'"id":"[A-Za-z]{%d}"' % ids.LENGTH)
 
 
 def _read(reply: Reply, lines: Mapping[str, int]) -> Outcome:

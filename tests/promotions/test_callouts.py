@@ -1,6 +1,7 @@
 """What external promotions answer, and when they are asked."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import orjson
@@ -8,8 +9,9 @@ import pytest
 from django.conf import LazySettings
 from django.db import transaction
 
-from commerce import changes
-from commerce.models import Event, Organization, Version
+from commerce import changes, ids, repeating
+from commerce.models import Customer, Event, Organization, Version
+from commerce.repeating import Deferred
 from promotions import callouts
 from promotions.callouts import BadAnswer
 from promotions.engine.types import Outcome
@@ -301,11 +303,78 @@ def test_what_was_answered_is_kept_while_the_circuit_is_open(promotion: External
     assert len(service.received) == 1
 
 
+# --- Inside a transaction ---------------------------------------------------------------------------
+
+
+def in_a_transaction(*promotions: ExternalPromotion, document: bytes = DOCUMENT) -> list[Outcome]:
+    """As an order is priced: what they take off, and a customer that is there only if it comes to that."""
+
+    def work() -> list[Outcome]:
+        with transaction.atomic():
+            factories.customer(promotions[0].organization)
+            asked = {one.pk: partial(callouts.ask, one, document, LINES, BY) for one in promotions}
+            return list(repeating.together(asked).values())
+
+    return repeating.repeated(work)
+
+
 def test_no_service_is_asked_inside_a_transaction(promotion: ExternalPromotion, service: Listener) -> None:
-    with transaction.atomic(), pytest.raises(RuntimeError, match="outside of any transaction"):
+    with pytest.raises(Deferred, match="outside of any transaction"), transaction.atomic():
         ask(promotion)
 
     assert service.received == []
+
+
+def test_a_transaction_that_has_to_ask_is_done_again_with_the_answer(
+    promotion: ExternalPromotion, service: Listener
+) -> None:
+    assert in_a_transaction(promotion) == [Outcome(1500, (), "Loyalty")]
+
+    assert len(service.received) == 1
+    assert Customer.objects.count() == 1
+
+
+def test_what_is_kept_defers_nothing(promotion: ExternalPromotion, service: Listener) -> None:
+    ask(promotion)
+    with transaction.atomic():
+        assert ask(promotion) == Outcome(1500, (), "Loyalty")
+
+
+def test_a_service_that_fails_is_asked_once_a_request(promotion: ExternalPromotion, service: Listener) -> None:
+    service.answers(b"", 503)
+
+    assert [outcome.refusal.cause for outcome in in_a_transaction(promotion)] == ["it answered with status 503"]
+    assert (len(service.received), failures(promotion)) == (1, 1)
+
+    in_a_transaction(promotion)
+    assert (len(service.received), failures(promotion)) == (2, 2)
+
+
+def test_all_that_are_not_known_are_asked_before_the_transaction_is_done_again(
+    promotion: ExternalPromotion, service: Listener, acme: Organization
+) -> None:
+    other = factories.external_promotion(acme, promotion_url=promotion.promotion_url)
+    attempts = []
+
+    def work() -> Any:
+        attempts.append(1)
+        with transaction.atomic():
+            return repeating.together({one.pk: partial(ask, one) for one in (promotion, other)})
+
+    assert repeating.repeated(work) == dict.fromkeys((promotion.pk, other.pk), Outcome(1500, (), "Loyalty"))
+    assert (len(service.received), len(attempts)) == (2, 2)
+
+
+def test_an_id_that_differs_when_a_transaction_is_repeated_asks_nothing_anew(
+    promotion: ExternalPromotion, service: Listener
+) -> None:
+    def work() -> Outcome:
+        with transaction.atomic():
+            document = b'{"data":{"type":"customers","id":"%s","code":"A"}}' % ids.encode(ids.new_key()).encode()
+            return ask(promotion, document)
+
+    assert repeating.repeated(work) == Outcome(1500, (), "Loyalty")
+    assert len(service.received) == 1
 
 
 @pytest.mark.django_db(transaction=True)
