@@ -21,6 +21,7 @@ from commerce.models import (
     Sku,
     SkuList,
     SkuListItem,
+    SkuOption,
 )
 from commerce.money import formatted
 
@@ -170,6 +171,28 @@ class SkuAdmin(OwnedAdmin):
         "do_not_ship",
         "do_not_track",
     )
+
+
+@admin.register(SkuOption)
+class SkuOptionAdmin(OwnedAdmin):
+    list_display = ("name", "market", "price", "delay_hours", "tenant", "created_at")
+    list_filter = (TenantFilter,)
+    related = ("organization", "market")
+    search_fields = ("name",)
+    autocomplete_fields = ("market",)
+    fields = (
+        "name",
+        "market",
+        "currency_code",
+        "price_amount_cents",
+        "delay_hours",
+        "sku_code_regex",
+        "description",
+    )
+
+    @admin.display(description="Price", ordering="price_amount_cents")
+    def price(self, row: SkuOption) -> str | None:
+        return formatted(row.price_amount_cents, row.currency_code)
 
 
 @admin.display(description="Items")

@@ -25,7 +25,7 @@ from commerce.admin import (
     page_of,
 )
 from commerce.api import registry
-from commerce.catalog_admin import BundleAdmin, SkuAdmin
+from commerce.catalog_admin import BundleAdmin, SkuAdmin, SkuOptionAdmin
 from commerce.customers_admin import AddressAdmin, CustomerAdmin, ShippingMethodAdmin
 from commerce.jsonapi.writing import REPLACE
 from coupons.admin import CouponAdmin
@@ -108,6 +108,7 @@ TAGGED: tuple[type[OwnedAdmin], ...] = (
     CouponAdmin,
     PromotionAdmin,
     SkuAdmin,
+    SkuOptionAdmin,
     BundleAdmin,
     CustomerAdmin,
     AddressAdmin,

@@ -4,7 +4,20 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
-from commerce.models import Address, Bundle, Customer, Owned, ShippingMethod, Sku
+from commerce.models import (
+    Address,
+    Bundle,
+    Customer,
+    GiftCard,
+    LineItem,
+    LineItemOption,
+    Order,
+    Owned,
+    Shipment,
+    ShippingMethod,
+    Sku,
+    SkuOption,
+)
 from coupons.models import Coupon
 from promotions.models import Promotion
 
@@ -23,6 +36,12 @@ class Tag(Owned):
     customers: Any = models.ManyToManyField(Customer, related_name="tags", blank=True)
     addresses: Any = models.ManyToManyField(Address, related_name="tags", blank=True)
     shipping_methods: Any = models.ManyToManyField(ShippingMethod, related_name="tags", blank=True)
+    sku_options: Any = models.ManyToManyField(SkuOption, related_name="tags", blank=True)
+    orders: Any = models.ManyToManyField(Order, related_name="tags", blank=True)
+    line_items: Any = models.ManyToManyField(LineItem, related_name="tags", blank=True)
+    line_item_options: Any = models.ManyToManyField(LineItemOption, related_name="tags", blank=True)
+    shipments: Any = models.ManyToManyField(Shipment, related_name="tags", blank=True)
+    gift_cards: Any = models.ManyToManyField(GiftCard, related_name="tags", blank=True)
 
     taken = {"tag_name": "name"}
 

@@ -22,7 +22,8 @@ TRIGGERS = {
 }
 
 TAGGED: dict[str, tuple[str, ...]] = {
-    name: (name,) for name in ("coupons", "skus", "bundles", "customers", "addresses", "shipping_methods")
+    name: (name,)
+    for name in ("coupons", "skus", "sku_options", "bundles", "customers", "addresses", "shipping_methods")
 }
 """The many-to-many fields of Tag, and the types whose tags they hold."""
 TAGGED["promotions"] = ("promotions", *(f"{kind}_promotions" for kind in PROMOTION_KINDS))

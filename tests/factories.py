@@ -8,6 +8,7 @@ from typing import Any
 from commerce import changes
 from commerce.models import (
     Address,
+    Adjustment,
     Application,
     Bundle,
     Customer,
@@ -29,6 +30,7 @@ from commerce.models import (
     Sku,
     SkuList,
     SkuListItem,
+    SkuOption,
     StockLocation,
 )
 from coupons.models import Coupon, CouponRecipient
@@ -220,6 +222,10 @@ def sku(owner: Organization, **values: Any) -> Sku:
     return _created(Sku(**values))
 
 
+def sku_option(owner: Organization, **values: Any) -> SkuOption:
+    return _created(SkuOption(**_owned(owner, _priced("Sku option", 300, {"delay_hours": 36, **values}))))
+
+
 def price(of: Sku, prices: PriceList, **values: Any) -> Price:
     values = {"amount_cents": 1000, **values}
     return _created(Price(sku=of, price_list=prices, **_tenant_of(of), **values))
@@ -290,6 +296,14 @@ def payment_method(owner: Organization, **values: Any) -> PaymentMethod:
     values = _owned(owner, _priced("Payment method", 0, values))
     values.setdefault("payment_gateway", manual_gateway(owner, mode=values["mode"]))
     return _created(PaymentMethod(**values))
+
+
+# --- Orders ---------------------------------------------------------------------------------------
+
+
+def adjustment(owner: Organization, **values: Any) -> Adjustment:
+    values = {"name": _named("Adjustment"), "currency_code": "EUR", "amount_cents": -500, **values}
+    return _created(Adjustment(**_owned(owner, values)))
 
 
 def _named(of: str) -> str:

@@ -1,3 +1,23 @@
-from commerce.resources import activity, catalog, customers, fulfilment, markets, organizations, payments, prices
+from commerce.resources import (
+    activity,
+    catalog,
+    customers,
+    fulfilment,
+    markets,
+    order_parts,
+    organizations,
+    payments,
+    prices,
+)
 
-__all__ = ["activity", "catalog", "customers", "fulfilment", "markets", "organizations", "payments", "prices"]
+__all__ = [
+    "activity",
+    "catalog",
+    "customers",
+    "fulfilment",
+    "markets",
+    "order_parts",
+    "organizations",
+    "payments",
+    "prices",
+]

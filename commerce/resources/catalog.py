@@ -4,14 +4,26 @@ from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Case, Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    ExpressionWrapper,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Coalesce
 from rest_framework.fields import CharField
 
 from commerce import bundles, changes, sku_lists
 from commerce.api import Resource, registry
 from commerce.jsonapi.resource import Derived, Rel, Trigger
-from commerce.models import Bundle, Sku, SkuList, SkuListItem
+from commerce.models import Bundle, Sku, SkuList, SkuListItem, SkuOption
 from commerce.money import as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 
@@ -63,6 +75,35 @@ class Skus(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+
+
+DELAY_IN_DAYS = ExpressionWrapper((F("delay_hours") + 12) / 24, output_field=IntegerField())
+"""Rounded."""
+
+
+@registry.register
+class SkuOptions(Resource):
+    type = "sku_options"
+    model = SkuOption
+    attributes = (
+        "name",
+        "currency_code",
+        "description",
+        "price_amount_cents",
+        "price_amount_float",
+        "formatted_price_amount",
+        "delay_hours",
+        "delay_days",
+        "sku_code_regex",
+    )
+    annotations = {"delay_days": DELAY_IN_DAYS}
+    columns = {
+        "price_amount_float": Derived(as_float, "price_amount_cents", "currency_code"),
+        "formatted_price_amount": Derived(formatted, "price_amount_cents", "currency_code"),
+    }
+    sortable = ("name", "currency_code", "price_amount_cents", "delay_hours", "delay_days")
+    filterable = (*sortable, "description")
+    relationships = (Rel("market", sortable=True), EVENTS, VERSIONS, EVENT_STORES)
 
 
 # --- SKU lists ------------------------------------------------------------------------------------

@@ -256,6 +256,17 @@ TABLE = {
         """,
         TAGGABLE,
     ),
+    # Not in the contract: as clients know them.
+    "sku_options": entry(
+        EVERYTHING,
+        """
+        name=string:curfs! currency_code=string:curfs description=string:curf
+        price_amount_cents=integer:curfs price_amount_float=float:r formatted_price_amount=string:r
+        delay_hours=integer:curfs delay_days=integer:rfs sku_code_regex=string:cur
+        """,
+        f"market=one:markets:cufs events=many:events:f tags=many:tags:cuf {VERSIONED}",
+        TAGGABLE,
+    ),
     "sku_lists": entry(
         EVERYTHING,
         """
@@ -379,6 +390,14 @@ TABLE = {
         f"payment_methods=many:payment_methods:f {VERSIONED}",
         DISABLING,
     ),
+    "adjustments": entry(
+        EVERYTHING,
+        """
+        name=string:curfs! currency_code=string:curfs! amount_cents=integer:curfs! amount_float=float:r
+        formatted_amount=string:r distribute_discount=boolean:cur
+        """,
+        VERSIONED,
+    ),
     "tags": entry(EVERYTHING, "name=string:curfs!", STORED),
     "events": entry("list retrieve update", "name=string:rfs", STORED, "_trigger=flag:u"),
     # Clients also filter versions by event, and event_stores like versions; the contract's flags leave it out.
@@ -450,14 +469,13 @@ LATER = {
         name: {"attachments": "attachments"}
         for name in (
             *("merchants", "prices", "price_tiers", "price_volume_tiers", "price_frequency_tiers", "bundles"),
-            *("customer_groups", "shipping_zones", "shipping_categories"),
+            *("customer_groups", "shipping_zones", "shipping_categories", "sku_options"),
         )
     },
     "skus": {
         "stock_items": "stock_items",
         "stock_reservations": "stock_reservations",
         "delivery_lead_times": "delivery_lead_times",
-        "sku_options": "sku_options",
         "attachments": "attachments",
         "links": "links",
     },

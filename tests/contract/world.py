@@ -186,8 +186,10 @@ def _catalog(owner: Organization, mode: str, number: int, tag: Tag) -> dict[str,
     frequency = factories.price_frequency_tier(price, **common)
     sku_list = factories.sku_list(owner, customer=customer, **told, **own)
     item = factories.sku_list_item(sku_list, sku, **common)
+    option = factories.sku_option(owner, market=market, description="Told", sku_code_regex="^A", **own)
+    adjustment = factories.adjustment(owner, **own)
     bundle = factories.bundle(sku_list, market=market, compare_at_amount_cents=6000, **told, **common)
-    for tagged in (sku, bundle, customer, address, shipping):
+    for tagged in (sku, option, bundle, customer, address, shipping):
         change_tags(tagged, [tag], ADD, BY)
     return {
         "addresses": address,
@@ -204,6 +206,8 @@ def _catalog(owner: Organization, mode: str, number: int, tag: Tag) -> dict[str,
         "manual_gateways": gateway,
         "payment_methods": payment,
         "skus": sku,
+        "sku_options": option,
+        "adjustments": adjustment,
         "prices": price,
         "price_tiers": volume,
         "price_volume_tiers": volume,
