@@ -1,10 +1,11 @@
 """The one write door: a row, its version and its event, in one transaction.
 
 API, admin, dialects, jobs and commands write owned rows through `create`, `save` and `delete`, or through the twins for
-many rows at once (`record_batch`, `delete_all`) and for counters (`count`, `reset`). Outside of it rows are only read.
+many rows at once (`record_batch`, `delete_all`), for counters (`count`, `reset`) and for what follows from other rows
+(`create_computed`, `save_computed`). Outside of it rows are only read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
@@ -19,6 +20,7 @@ from django.db.models import F, QuerySet
 from commerce import clock, ids
 from commerce.errors import Locked, NotUnique
 from commerce.models import Event, Owned, PricingRevision, Tenant, Version
+from commerce.models.activity import Activity
 
 
 class By(NamedTuple):
@@ -29,6 +31,8 @@ class By(NamedTuple):
 
     who: dict[str, Any]
     now: datetime
+    reach: Any = None
+    """The part of a tenant they reach, as `permissions.Reach`; None for all of it."""
 
 
 @contextmanager
@@ -138,13 +142,18 @@ def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
     Versions know three events; whatever is neither `create` nor `destroy` is an `update` to them.
     """
     told_as = event if event in ("create", "destroy") else "update"
-    _insert(Version(event=told_as, changes=changes, who=by.who, **_about(row, by)))
+    append(Version, row, by, event=told_as, changes=changes, who=by.who)
     announce(row, event, by)
 
 
 def announce(row: Owned, event: str, by: By) -> None:
     """Appends the event alone, of what a version tells already or may not tell."""
-    _insert(Event(name=f"{row.wire_type}.{event}", **_about(row, by)))
+    append(Event, row, by, name=f"{row.wire_type}.{event}")
+
+
+def append(model: type[Activity], row: Owned, by: By, **values: Any) -> None:
+    """Appends what happened to `row`: a version, an event, an entry of its ledger. Nothing else tells of it."""
+    _insert(model(**values, **_about(row, by)))
 
 
 def _about(row: Owned, by: By) -> dict[str, Any]:
@@ -167,6 +176,33 @@ def touch(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:
 def record_batch(parent: Owned, batch: str, counts: dict[str, list[int]], by: By) -> None:
     """The bulk twin of `record`: one version and one event, on the parent, for any number of rows named by `batch`."""
     touch(parent, "update", {**counts, "batch": [None, batch]}, by)
+
+
+def create_computed(rows: Sequence[Owned], by: By) -> None:
+    """The twin of `create` for rows that follow from others, which tell of them: one statement, nothing recorded."""
+    for row in rows:
+        row.created_at = row.updated_at = by.now
+    if rows:
+        type(rows[0])._base_manager.bulk_create(rows)
+    for row in rows:
+        _remember(row)
+
+
+def save_computed(rows: Sequence[Owned], names: Sequence[str], by: By) -> None:
+    """The twin of `save` for columns that follow from others: one statement for those that differ, nothing recorded."""
+    fields = [rows[0]._meta.get_field(name) for name in names] if rows else []
+    changed = [row for row in rows if any(row.stored(each.attname) != getattr(row, each.attname) for each in fields)]
+    if not changed:
+        return
+    values: list[Any] = [connection.ops.adapt_datetimefield_value(by.now)]
+    for row in changed:
+        values += [row.pk, *(each.get_db_prep_save(getattr(row, each.attname), connection) for each in fields)]
+        row.updated_at = by.now
+        row.revision += 1
+    with connection.cursor() as cursor:
+        cursor.execute(_computing(connection.vendor, type(rows[0]), tuple(fields), len(changed)), values)
+    for row in changed:
+        _remember(row)
 
 
 def count(model: type[Owned], key: int, **deltas: int) -> None:
@@ -213,6 +249,11 @@ def _jsonable(field: models.Field, value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else str(value)
     return value
+
+
+def remember(row: Owned, attname: str) -> None:
+    """Takes the value that `row` has for the stored one, of a column that a counter twin wrote."""
+    row._stored[attname] = getattr(row, attname)
 
 
 def _remember(row: Owned) -> None:
@@ -315,3 +356,18 @@ def _is_given(field: models.Field) -> bool:
 def _counting(model: type[Owned], names: tuple[str, ...]) -> str:
     added = ", ".join(f"{name} = {name} + %s" for name in names)
     return f"UPDATE {model._meta.db_table} SET {added}, revision = revision + 1 WHERE id = %s"  # noqa: S608
+
+
+@lru_cache
+def _computing(vendor: str, model: type[Owned], fields: tuple[models.Field, ...], rows: int) -> str:
+    """`VALUES` names its columns column1, column2 ... in both databases; one of them wants their types too."""
+    typed = "CAST(given.column{} AS {})" if vendor == "postgresql" else "given.column{}"
+    written = [
+        f"{field.column} = {typed.format(place, field.db_type(connection))}" for place, field in enumerate(fields, 2)
+    ]
+    places = f"({', '.join(['%s'] * (len(fields) + 1))})"
+    return (
+        f"UPDATE {model._meta.db_table} AS kept SET {', '.join(written)}, "  # noqa: S608
+        f"updated_at = %s, revision = kept.revision + 1 "
+        f"FROM (VALUES {', '.join([places] * rows)}) AS given WHERE kept.id = given.column1"
+    )

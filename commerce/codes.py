@@ -1,6 +1,9 @@
 """Codes that customers type: the form they are compared in, and what one may look like."""
 
 import unicodedata
+from typing import Any
+
+from django.core.exceptions import ValidationError
 
 LONGEST_CODE = 64
 """The columns; an organization's own limits are narrower and hold when a code is given."""
@@ -32,3 +35,16 @@ def checked_code(code: str, shortest: int, longest: int) -> str:
     if len(code) > longest or len(code_norm) > longest:
         raise BadCode(f"is too long (maximum is {longest} characters)", "too_long", count=longest)
     return code_norm
+
+
+def clean_code(row: Any, kind: str) -> None:
+    """Sets `code_norm` of a row with a `code`, if it is within what its organization's settings of `kind` allow.
+
+    Raises ValidationError on `code`.
+    """
+    shortest = row.organization.setting(f"{kind}_min_code_length")
+    longest = min(row.organization.setting(f"{kind}_max_code_length"), LONGEST_CODE)
+    try:
+        row.code_norm = checked_code(row.code, shortest, longest)
+    except BadCode as bad:
+        raise ValidationError({"code": ValidationError(str(bad), bad.key, bad.limit)}) from None

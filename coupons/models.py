@@ -1,40 +1,28 @@
-from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from commerce.codes import LONGEST_CODE, BadCode, checked_code
+from commerce.codes import LONGEST_CODE, clean_code
 from commerce.models import Customer, Mode, Order, Organization, Owned, normalise_email
+from commerce.models.recipients import Recipient
 from commerce.money import MAX_CENTS, CurrencyCodeField
 from promotions.models import CouponCodesPromotionRule, Promotion
 
 
-class CouponRecipient(Owned):
+class CouponRecipient(Recipient):
     """Whoever a coupon is meant for: only orders with this e-mail may use it."""
 
     wire_type = "coupon_recipients"
 
-    email = models.CharField(max_length=255, validators=[EmailValidator()])
-    email_norm = models.CharField(max_length=255, editable=False)
-    first_name = models.CharField(max_length=255, null=True, blank=True)
-    last_name = models.CharField(max_length=255, null=True, blank=True)
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="coupon_recipients"
     )
-
-    unversioned = Owned.unversioned | {"email_norm"}
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "mode", "email_norm"], name="coupon_recipient_email"),
             models.Index(fields=["organization", "mode", "id"], name="coupon_recipient_tenant"),
         ]
-
-    def __str__(self) -> str:
-        return self.email
-
-    def clean(self) -> None:
-        self.email_norm = normalise_email(self.email)[:255]
 
 
 class Coupon(Owned):
@@ -87,15 +75,7 @@ class Coupon(Owned):
 
     def clean(self) -> None:
         if self.code != self.stored("code"):
-            self._clean_code()
-
-    def _clean_code(self) -> None:
-        shortest = self.organization.setting("coupons_min_code_length")
-        longest = min(self.organization.setting("coupons_max_code_length"), LONGEST_CODE)
-        try:
-            self.code_norm = checked_code(self.code, shortest, longest)
-        except BadCode as bad:
-            raise ValidationError({"code": ValidationError(str(bad), bad.key, bad.limit)}) from None
+            clean_code(self, "coupons")
 
 
 class Redemption(Owned):

@@ -6,10 +6,9 @@ A rule changes its promotion under the locks of both, so whoever holds its promo
 
 from collections.abc import Collection
 
-from commerce import changes
+from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
-from commerce.models import Organization, normalise_email
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
@@ -43,20 +42,7 @@ def delete_coupon(coupon: Coupon, by: changes.By) -> None:
 
 def set_recipient_email(coupon: Coupon, email: str | None, by: changes.By) -> None:
     """The recipient with that address, made when there is none; no address, no recipient."""
-    coupon.coupon_recipient = find_or_create_recipient(coupon, email, by) if email else None
-
-
-def find_or_create_recipient(coupon: Coupon, email: str, by: changes.By) -> CouponRecipient:
-    known = CouponRecipient.objects.owned_by(coupon.tenant).filter(email_norm=normalise_email(email))
-    known = known.select_for_update(no_key=True).order_by("pk")
-    if recipient := known.first():
-        return recipient
-    # Whoever makes one takes turns, so that requests that meet make the same.
-    Organization.objects.select_for_update(no_key=True).get(pk=coupon.organization_id)
-    recipient = known.first() or CouponRecipient(organization_id=coupon.organization_id, mode=coupon.mode, email=email)
-    if recipient.pk is None:
-        changes.create(recipient, by)
-    return recipient
+    coupon.coupon_recipient = people.find_or_create(CouponRecipient, coupon, email, by) if email else None
 
 
 # --- Rules ----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from commerce import changes
+from commerce import changes, gift_cards
 from commerce.models import (
     Address,
     Adjustment,
@@ -14,10 +14,13 @@ from commerce.models import (
     Customer,
     CustomerAddress,
     CustomerGroup,
+    GiftCard,
+    GiftCardRecipient,
     ManualGateway,
     Market,
     Merchant,
     Mode,
+    Order,
     Organization,
     PaymentMethod,
     Price,
@@ -304,6 +307,25 @@ def payment_method(owner: Organization, **values: Any) -> PaymentMethod:
 def adjustment(owner: Organization, **values: Any) -> Adjustment:
     values = {"name": _named("Adjustment"), "currency_code": "EUR", "amount_cents": -500, **values}
     return _created(Adjustment(**_owned(owner, values)))
+
+
+def gift_card_recipient(owner: Organization, **values: Any) -> GiftCardRecipient:
+    return _created(GiftCardRecipient(**_owned(owner, {"email": f"person{next(_numbers)}@example.com", **values})))
+
+
+def gift_card(owner: Organization, **values: Any) -> GiftCard:
+    """One that can pay 100.00 EUR unless `values` say otherwise."""
+    currency = {} if values.get("market") else {"currency_code": "EUR"}
+    card = GiftCard(**_owned(owner, {"status": GiftCard.Status.ACTIVE, "balance_cents": 10_000, **currency, **values}))
+    gift_cards.create(card, BY)
+    return card
+
+
+def order(owner: Organization, **values: Any) -> Order:
+    """A draft without lines."""
+    values = _owned(owner, {"number": f"N{next(_numbers)}", "currency_code": "EUR", **values})
+    values.setdefault("market", market(owner, mode=values["mode"]))
+    return _created(Order(**values))
 
 
 def _named(of: str) -> str:

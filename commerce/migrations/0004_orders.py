@@ -2,13 +2,18 @@
 
 import commerce.countries
 import commerce.ids
-import commerce.models.gift_cards
 import commerce.models.orders
 import commerce.models.records
 import commerce.money
 import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
+
+
+def compare_gift_card_codes_bytewise(apps, schema_editor):
+    """So that the index of the unique constraint serves a search by prefix too; SQLite knows no other order."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute('ALTER TABLE commerce_giftcard ALTER COLUMN code_norm TYPE varchar(64) COLLATE "C"')
 
 
 class Migration(migrations.Migration):
@@ -73,7 +78,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigIntegerField(default=commerce.ids.random_key, editable=False, primary_key=True, serialize=False)),
                 ('mode', models.CharField(choices=[('test', 'Test'), ('live', 'Live')], max_length=4)),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('inactive', 'Inactive'), ('active', 'Active'), ('redeemed', 'Redeemed')], default='draft', editable=False, max_length=8)),
-                ('code', models.CharField(blank=True, default=commerce.models.gift_cards.new_gift_card_code, max_length=64)),
+                ('code', models.CharField(blank=True, max_length=64)),
                 ('code_norm', models.CharField(editable=False, max_length=64)),
                 ('currency_code', commerce.money.CurrencyCodeField(blank=True, null=True)),
                 ('initial_balance_cents', models.BigIntegerField(blank=True, default=0, editable=False, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(9007199254740991)])),
@@ -379,4 +384,5 @@ class Migration(migrations.Migration):
             model_name='lineitemoption',
             index=models.Index(fields=['organization', 'mode', 'id'], name='line_item_option_tenant'),
         ),
+        migrations.RunPython(compare_gift_card_codes_bytewise, migrations.RunPython.noop),
     ]

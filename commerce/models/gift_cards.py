@@ -2,38 +2,29 @@ import uuid
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from django.core.validators import EmailValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
-from commerce.codes import LONGEST_CODE
+from commerce.codes import LONGEST_CODE, clean_code
 from commerce.models.activity import Activity
-from commerce.models.amounts import cents_field
-from commerce.models.customers import Customer, normalise_email
+from commerce.models.amounts import cents_field, inherit_currency
+from commerce.models.customers import Customer
 from commerce.models.markets import Market
 from commerce.models.owned import Owned, OwnedQuerySet
+from commerce.models.recipients import Recipient
 from commerce.models.records import Unguessable
-from commerce.money import CurrencyCodeField
+from commerce.money import MAX_CENTS, CurrencyCodeField
 
 
-def new_gift_card_code() -> str:
-    return str(uuid.uuid4())
-
-
-class GiftCardRecipient(Owned):
+class GiftCardRecipient(Recipient):
     """Whoever a gift card is meant for."""
 
     wire_type = "gift_card_recipients"
 
-    email = models.CharField(max_length=255, validators=[EmailValidator()])
-    email_norm = models.CharField(max_length=255, editable=False)
-    first_name = models.CharField(max_length=255, null=True, blank=True)
-    last_name = models.CharField(max_length=255, null=True, blank=True)
     customer = models.ForeignKey(
         Customer, on_delete=models.PROTECT, null=True, blank=True, related_name="gift_card_recipients"
     )
-
-    unversioned = Owned.unversioned | {"email_norm"}
 
     class Meta:
         indexes = [
@@ -41,18 +32,17 @@ class GiftCardRecipient(Owned):
             models.Index(fields=["organization", "mode", "email_norm"], name="gift_card_recipient_email"),
         ]
 
-    def __str__(self) -> str:
-        return self.email
-
-    def clean(self) -> None:
-        self.email_norm = normalise_email(self.email)[:255]
-
 
 class GiftCardQuerySet(OwnedQuerySet):
     def usable(self, now: datetime) -> Self:
         """Those that can pay now."""
         open_ended = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
         return self.filter(open_ended, status=GiftCard.Status.ACTIVE, balance_cents__gt=0)
+
+    def with_code_prefix(self, code_norm: str) -> Self:
+        """Those whose code begins with it, the shortest first; an index is walked."""
+        beginning = (code_norm, f"{code_norm}\U0010ffff")
+        return self.filter(code_norm__bytewise__range=beginning).order_by("code_norm__bytewise")
 
 
 class GiftCard(Unguessable, Owned):
@@ -67,7 +57,7 @@ class GiftCard(Unguessable, Owned):
     wire_type = "gift_cards"
 
     status = models.CharField(max_length=8, choices=Status, default=Status.DRAFT, editable=False)
-    code = models.CharField(max_length=LONGEST_CODE, default=new_gift_card_code, blank=True)
+    code = models.CharField(max_length=LONGEST_CODE, blank=True)
     code_norm = models.CharField(max_length=LONGEST_CODE, editable=False)
     currency_code = CurrencyCodeField(null=True, blank=True)
     initial_balance_cents = cents_field(null=False, default=0, editable=False)
@@ -98,10 +88,82 @@ class GiftCard(Unguessable, Owned):
     def __str__(self) -> str:
         return f"gift card {self.public_id}"
 
+    def clean(self) -> None:
+        if self.code != self.stored("code") or not self.code:
+            self.code = self.code or str(uuid.uuid4())[: self.organization.setting("gift_cards_max_code_length")]
+            clean_code(self, "gift_cards")
+        self._clean_currency()
+        self._clean_balance()
+
+    def _clean_currency(self) -> None:
+        """An amount is worth what its currency says, so what was purchased keeps it."""
+        has_other_market = self.market_id != self.stored("market_id")
+        if self._was_draft:
+            inherit_currency(self)
+        elif has_other_market or self.currency_code != self.stored("currency_code"):
+            inherit_currency(self)
+            if self.currency_code != self.stored("currency_code"):
+                told_of = "market" if has_other_market else "currency_code"
+                raise _invalid(told_of, f"cannot change the currency of a card that is {self.stored('status')}")
+
+    def _clean_balance(self) -> None:
+        """A draft begins with whatever its balance is; later the balance is changed, not set."""
+        if self._was_draft:
+            self.initial_balance_cents = self.balance_cents
+        elif self.balance_cents != self.stored("balance_cents"):
+            raise _invalid("balance_cents", "is changed by _balance_change_cents once the card is purchased")
+        limits = (self.balance_cents, self.balance_max_cents)
+        has_changed = limits != (self.stored("balance_cents"), self.stored("balance_max_cents"))
+        if has_changed and None not in limits and self.balance_max_cents < self.balance_cents:
+            raise _invalid("balance_max_cents", f"must be at least the balance, {self.balance_cents} cents")
+
+    @property
+    def _was_draft(self) -> bool:
+        return self.stored("status") in (None, self.Status.DRAFT)
+
+    def purchase(self) -> None:
+        """Confirms a draft, which then waits to be activated."""
+        self._move("_purchase", self.Status.DRAFT, self.Status.INACTIVE)
+
+    def activate(self) -> None:
+        self._move("_activate", self.Status.INACTIVE, self.Status.ACTIVE)
+
+    def deactivate(self) -> None:
+        self._move("_deactivate", self.Status.ACTIVE, self.Status.INACTIVE)
+
+    def _move(self, trigger: str, former: str, new: str) -> None:
+        if self.status != former:
+            raise _invalid(trigger, f"is not possible: the card is {self.status}")
+        self.status = new
+
+    def change_balance(self, cents: int) -> None:
+        """Recharges the card, or takes off what is below zero, within what it may hold."""
+        balance = self.balance_cents + cents
+        most = MAX_CENTS if self.balance_max_cents is None else self.balance_max_cents
+        trigger = "_balance_change_cents"
+        if balance < 0:
+            raise _invalid(trigger, f"takes off more than the balance, {self.balance_cents} cents")
+        if cents > 0 and (not self.rechargeable or self.status == self.Status.REDEEMED):
+            raise _invalid(trigger, "must not be positive: the card cannot be recharged")
+        if cents > 0 and balance > most:
+            raise _invalid(trigger, f"makes the balance more than the card may hold, {most} cents")
+        self.balance_cents = balance
+
+    def follow_use(self, *, is_used: bool) -> None:
+        """Redeemed when nothing can be paid with it any more. `is_used` tells whether the order keeps what it used."""
+        is_spent = self.balance_cents == 0 and not self.rechargeable
+        if self.status in (self.Status.ACTIVE, self.Status.REDEEMED):
+            redeemed = is_spent or (self.single_use and is_used)
+            self.status = self.Status.REDEEMED if redeemed else self.Status.ACTIVE
+
     def is_usable(self, now: datetime) -> bool:
         """Whether it can pay."""
         lasts = self.expires_at is None or self.expires_at > now
         return self.status == self.Status.ACTIVE and self.balance_cents > 0 and lasts
+
+
+def _invalid(name: str, message: str) -> ValidationError:
+    return ValidationError({name: ValidationError(message, code="invalid")})
 
 
 class LedgerEntry(Activity):
