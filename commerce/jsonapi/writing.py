@@ -273,9 +273,10 @@ def writable_fields(resource: Resource) -> dict[str, Field]:
 @lru_cache(maxsize=256)
 def pointers(resource: Resource) -> dict[str, str]:
     """Where the fields a model may complain of stand in a document."""
+    names = (*resource.all_attributes, *resource.writable, *resource.all_triggers)
     return {
         NON_FIELD_ERRORS: "/data",
-        **{name: pointer_to("attributes", name) for name in (*resource.all_attributes, *resource.writable)},
+        **{name: pointer_to("attributes", name) for name in names},
         **{name: pointer_to("relationships", name) for name in resource.relations},
     }
 
