@@ -61,7 +61,7 @@ def at_once(*asks: Ask) -> list[HttpResponse]:
 
     def ask(request: Ask) -> HttpResponse:
         start.wait(PATIENCE)
-        return _alone(request)
+        return alone(request)
 
     with ThreadPoolExecutor(len(asks)) as pool:
         return _answers([pool.submit(ask, request) for request in asks])
@@ -77,8 +77,8 @@ def queued(row: Owned, *asks: Ask) -> list[HttpResponse]:
         with transaction.atomic():
             _lock(row)
             for ask in asks:
-                requests.append(pool.submit(_alone, ask))
-                _until_waiting(requests)
+                requests.append(pool.submit(alone, ask))
+                until_waiting(requests)
         return _answers(requests)
 
 
@@ -91,7 +91,7 @@ def outcome(in_order: list[int], *otherwise: list[int]) -> tuple[list[int], ...]
     return (in_order, *otherwise) if connection.vendor == "sqlite" else (in_order,)
 
 
-def _alone(ask: Ask) -> HttpResponse:
+def alone(ask: Ask) -> HttpResponse:
     try:
         return ask()
     finally:
@@ -106,7 +106,7 @@ def _lock(row: Owned) -> None:
     type(row)._base_manager.select_for_update().get(pk=row.pk)
 
 
-def _until_waiting(requests: list["Future[HttpResponse]"]) -> None:
+def until_waiting(requests: list["Future[HttpResponse]"]) -> None:
     """Until every request is done or waits for a lock."""
     if connection.vendor != "postgresql":
         return
@@ -215,7 +215,7 @@ def test_counts_are_exact_at_every_moment(api: Api, acme: Organization, rules: A
 
     wrong = []
     with ThreadPoolExecutor(4) as pool:
-        workers = [pool.submit(_alone, partial(work, seed)) for seed in range(4)]
+        workers = [pool.submit(alone, partial(work, seed)) for seed in range(4)]
         while not all(worker.done() for worker in workers):
             wrong += miscounted()
             time.sleep(0.01)
@@ -328,8 +328,8 @@ def test_a_recipient_that_a_load_names_cannot_be_deleted_meanwhile(api: Api, rul
             rows.add([row])
             rows.refuse_duplicates()
             rows.insert(factories.BY)
-            requests = [pool.submit(_alone, partial(api.destroy, recipient))]
-            _until_waiting(requests)
+            requests = [pool.submit(alone, partial(api.destroy, recipient))]
+            until_waiting(requests)
         assert statuses(_answers(requests)) == [423]
     assert_whole()
 
@@ -436,7 +436,7 @@ def test_whoever_waits_in_vain_is_told_so_and_has_written_nothing(api: Api, rule
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         # The last lock that a new coupon takes: by then all of it is written.
         _lock(rule.promotion)
-        answer = pool.submit(_alone, impatiently).result(PATIENCE)
+        answer = pool.submit(alone, impatiently).result(PATIENCE)
     assert answer.status_code == 409
     assert [problem["code"] for problem in answer.json()["errors"]] == ["RECORD_NOT_UNIQUE"]
     assert stored() == before
@@ -448,8 +448,8 @@ def test_a_deadlock_is_a_conflict_that_wrote_nothing(api: Api, coupon: Coupon):
     before = stored()
     with ThreadPoolExecutor(1) as pool, transaction.atomic():
         _lock(coupon.promotion_rule.promotion)
-        request = pool.submit(_alone, partial(api.destroy, coupon))
-        _until_waiting([request])
+        request = pool.submit(alone, partial(api.destroy, coupon))
+        until_waiting([request])
         _lock(coupon)
     answer = request.result(PATIENCE)
     assert answer.status_code == 409
