@@ -1,6 +1,6 @@
 """Where the protocol meets the project: tenancy, permissions, rate limits, and every write through `changes`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache, partial
 from math import isfinite
@@ -16,11 +16,11 @@ from rest_framework.request import Request
 from rest_framework_json_api.serializers import ModelSerializer
 
 from commerce import auth, changes, clock, ids, permissions, rate_limits
-from commerce.errors import AccessDenied, Forbidden, InvalidToken, Locked, NotUnique
+from commerce.errors import AccessDenied, CodeRefused, Forbidden, InvalidToken, Locked, NotUnique
 from commerce.jsonapi import lookups  # noqa: F401  (registers the look-ups of the filters)
 from commerce.jsonapi import resource as declared
-from commerce.jsonapi.errors import ApiError, error
-from commerce.jsonapi.parser import is_storable
+from commerce.jsonapi.errors import ApiError, error, invalid
+from commerce.jsonapi.parser import is_storable, pointer_to
 from commerce.jsonapi.plan import Context, Plan
 from commerce.jsonapi.prepared import Row
 from commerce.jsonapi.views import Done, ResourceView, unknown_url
@@ -188,7 +188,40 @@ class ApiView(ResourceView):
             return error(403, "FORBIDDEN", cause.detail, pointer="/data")
         if isinstance(cause, NotUnique):
             return error(409, "RECORD_NOT_UNIQUE", cause.detail)
+        if isinstance(cause, CodeRefused):
+            return self.code_refused(cause)
         return None
+
+    # --- Codes that can be guessed ----------------------------------------------------------------
+
+    def check_codes(self, attributes: Mapping[str, Any], names: Iterable[str]) -> None:
+        """Refuses a shopper that sends a code in one of the attributes named, once its guesses are used up."""
+        if self.caller.is_shopper and any(str(attributes.get(name) or "").strip() for name in names):
+            self.check_guesses()
+
+    def check_guesses(self) -> None:
+        guesses = rate_limits.left("codes", self.guesser, self.tenant.mode, self.now)
+        if guesses.retry_after:
+            self.allowance = guesses
+        self.check_allowance()
+
+    def count_guess(self) -> None:
+        """Of a code that does not work, whatever the reason, for that is what a guess is to a shopper."""
+        rate_limits.take("codes", self.guesser, self.tenant.mode, self.now)
+
+    @property
+    def guesser(self) -> str:
+        return f"{self.caller.number}:{self.request.META.get('REMOTE_ADDR')}"
+
+    def code_refused(self, cause: CodeRefused) -> ApiError:
+        """Why, for whoever may know; a shopper is told no more than that it does not work, and has guessed."""
+        pointer, name = pointer_to("attributes", cause.attribute), cause.attribute
+        if not self.caller.is_shopper:
+            return ApiError([invalid(pointer, name, cause.detail, "invalid", reason=cause.reason)])
+        self.count_guess()
+        return ApiError([invalid(pointer, name, "is invalid", "invalid")])
+
+    # --- Rows -------------------------------------------------------------------------------------
 
     def context(self, request: Request) -> Context:
         return Context(self.base_url, self.reach, self.now, _meta(self.tenant))
