@@ -328,6 +328,10 @@ class Migration(migrations.Migration):
             model_name='giftcard',
             index=models.Index(fields=['organization', 'mode', 'id'], name='gift_card_tenant'),
         ),
+        migrations.AddIndex(
+            model_name='giftcard',
+            index=models.Index(fields=['organization', 'mode', 'created_at', 'id'], name='gift_card_created'),
+        ),
         migrations.AddConstraint(
             model_name='giftcard',
             constraint=models.UniqueConstraint(fields=('organization', 'mode', 'code_norm'), name='gift_card_code'),

@@ -79,7 +79,10 @@ class GiftCard(Unguessable, Owned):
     taken = {"gift_card_code": "code"}
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "mode", "id"], name="gift_card_tenant")]
+        indexes = [
+            models.Index(fields=["organization", "mode", "id"], name="gift_card_tenant"),
+            models.Index(fields=["organization", "mode", "created_at", "id"], name="gift_card_created"),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["organization", "mode", "code_norm"], name="gift_card_code"),
             models.CheckConstraint(condition=Q(balance_cents__gte=0), name="gift_card_balance"),
