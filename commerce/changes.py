@@ -190,7 +190,7 @@ def create_computed(rows: Sequence[Owned], by: By) -> None:
 
 def save_computed(rows: Sequence[Owned], names: Sequence[str], by: By) -> None:
     """The twin of `save` for columns that follow from others: one statement for those that differ, nothing recorded."""
-    fields = [rows[0]._meta.get_field(name) for name in names] if rows else []
+    fields: list[Any] = [rows[0]._meta.get_field(name) for name in names] if rows else []
     changed = [row for row in rows if any(row.stored(each.attname) != getattr(row, each.attname) for each in fields)]
     if not changed:
         return
@@ -209,6 +209,13 @@ def count(model: type[Owned], key: int, **deltas: int) -> None:
     """The counter twin of `save`: adds to counters of a row and raises its revision, without a version."""
     with connection.cursor() as cursor:
         cursor.execute(_counting(model, tuple(deltas)), [*deltas.values(), key])
+
+
+def count_below(model: type[Owned], key: int, counter: str, limit: str) -> bool:
+    """Adds one to a counter unless it has reached the limit beside it, in one statement; whether it did."""
+    with connection.cursor() as cursor:
+        cursor.execute(_counting_below(model, counter, limit), [key])
+        return bool(cursor.rowcount)
 
 
 def reset(model: type[Owned], key: int, *counters: str) -> None:
@@ -356,6 +363,15 @@ def _is_given(field: models.Field) -> bool:
 def _counting(model: type[Owned], names: tuple[str, ...]) -> str:
     added = ", ".join(f"{name} = {name} + %s" for name in names)
     return f"UPDATE {model._meta.db_table} SET {added}, revision = revision + 1 WHERE id = %s"  # noqa: S608
+
+
+@lru_cache
+def _counting_below(model: type[Owned], counter: str, limit: str) -> str:
+    """PostgreSQL asks the condition again of a row it had to wait for."""
+    return (
+        f"UPDATE {model._meta.db_table} SET {counter} = {counter} + 1, revision = revision + 1 "  # noqa: S608
+        f"WHERE id = %s AND ({limit} IS NULL OR {counter} < {limit})"
+    )
 
 
 @lru_cache

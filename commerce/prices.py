@@ -3,12 +3,19 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from commerce.models import Price, PriceList, PriceVolumeTier
+from commerce.models import Bundle, Price, PriceList, PriceVolumeTier
 
 
 class UnitPrice(NamedTuple):
     amount_cents: int
     compare_at_amount_cents: int | None
+
+
+def bundle_price(bundle: Bundle) -> UnitPrice | None:
+    """What a bundle costs, if it has a price of its own."""
+    if bundle.price_amount_cents is None:
+        return None
+    return UnitPrice(bundle.price_amount_cents, bundle.compare_at_amount_cents)
 
 
 def unit_prices(price_list: PriceList, quantities: Mapping[int, int]) -> dict[int, UnitPrice]:

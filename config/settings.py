@@ -173,6 +173,9 @@ WHITENOISE_USE_FINDERS = EMBEDDED
 
 # --- API ------------------------------------------------------------------------------------------
 
+ORDER_PRICING = "coupons.pricing"
+"""What discounts orders: a module with the functions of `commerce.pricing.Pricing`."""
+
 ISSUER = env.str("ISSUER", "https://auth.localhost")
 """`iss` of every token, `https://auth.<domain[:port]>`: clients take the API's domain from it."""
 DOMAIN = urlsplit(ISSUER).netloc.removeprefix("auth.")

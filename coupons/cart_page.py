@@ -14,8 +14,8 @@ from commerce.jsonapi.parser import ResourceDocument
 from commerce.models import Mode, Organization, Tenant
 from commerce.money import MAX_CENTS
 from coupons import pricing
+from coupons.answers import answer
 from coupons.carts import CartReader
-from coupons.evaluations import answer
 
 MOST_DIGITS = len(str(MAX_CENTS))
 
@@ -79,4 +79,4 @@ def _evaluated(request: HttpRequest, form: CartForm) -> dict[str, Any] | None:
         for problem in refusal.problems:
             form.add_error(None, problem.detail)
         return None
-    return answer(cart, pricing.evaluate(cart, organization, by(request), explain=True), precise=True)
+    return answer(cart, pricing.evaluate(cart, organization, by(request), explain=True))

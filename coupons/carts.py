@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import F, Q
 from rest_framework import fields, serializers
 
 from commerce import ids, permissions
@@ -256,11 +255,7 @@ class CartReader:
         return {row.code: row for row in reached.filter(code__in=codes)}
 
     def _bundles(self) -> Any:
-        """Those of no market, if in the cart's currency, and then those of its market, which take their place."""
-        sold = Q(market=None, currency_code=self.currency_code)
-        if self.market:
-            sold |= Q(market=self.market)
-        return Bundle.objects.owned_by(self.tenant).filter(sold).order_by(F("market").asc(nulls_first=True))
+        return Bundle.objects.owned_by(self.tenant).sold_in(self.market, self.currency_code)
 
     def _prices(self, lines: list[dict[str, Any]], skus: Mapping[str | None, Sku]) -> Mapping[int, Any]:
         quantities: dict[int, int] = {}

@@ -3,12 +3,13 @@
 The same code may be that of several coupons, each behind a promotion of its own; every one is judged for itself.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from commerce.codes import normalise_code
 from commerce.models import normalise_email
+from coupons import redeeming
 from coupons.models import Coupon
 from promotions.carts import Cart
 from promotions.engine.book import standing
@@ -22,9 +23,27 @@ _BEFORE_USAGE = ("promotion_disabled", "promotion_pending", "promotion_expired")
 """What is wrong with a promotion itself is told before how often it was used, and its scope after."""
 
 
+FINAL = frozenset(
+    (
+        *("coupon_not_found", "coupon_expired", "coupon_usage_reached", "recipient_mismatch"),
+        *("already_used_by_customer", "promotion_usage_reached", *_BEFORE_USAGE),
+        *("market_mismatch", "currency_mismatch"),
+    )
+)
+"""Reasons that nothing put into the order makes go away: a code with one of them is an error, not parked."""
+
+
 class Opening(NamedTuple):
     coupon: Coupon
     promotion: Promotion
+
+
+class Usage(NamedTuple):
+    """Keys of the coupons that the customer used before, and of what the order itself holds already."""
+
+    by_customer: Collection[int] = ()
+    held_coupons: Collection[int] = ()
+    held_promotions: Collection[int] = ()
 
 
 def openings(cart: Cart, known: Definitions) -> list[Opening]:
@@ -42,7 +61,15 @@ def openings(cart: Cart, known: Definitions) -> list[Opening]:
     return [Opening(coupon, promotion) for coupon, promotion in found if promotion]
 
 
-def claims(cart: Cart, order: Order, found: Iterable[Opening], now: datetime) -> Iterator[Claim]:
+def usage(cart: Cart, found: Iterable[Opening]) -> Usage:
+    """Two queries where a coupon is for one use a customer and where the order was placed before, else none."""
+    held = redeeming.held(cart.order) if cart.order and cart.order.placed_at else redeeming.NOTHING
+    once = {one.coupon.pk for one in found if one.coupon.customer_single_use}
+    used = redeeming.used_by(cart.customer, cart.email_norm, once - held.coupons)
+    return Usage(used, *held)
+
+
+def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now: datetime) -> Iterator[Claim]:
     """What each code of the cart opens, or why it does not; a code without any coupon too.
 
     A code that is given twice counts once, as it is spelt first.
@@ -58,11 +85,13 @@ def claims(cart: Cart, order: Order, found: Iterable[Opening], now: datetime) ->
         if not of_code:
             yield Claim(code=code, refusal=NOT_FOUND)
         for coupon, promotion in of_code:
-            why_not = refusal(coupon, promotion, cart, order, now)
+            why_not = refusal(coupon, promotion, cart, order, used, now)
             yield Claim(code=code, coupon_id=coupon.pk, promotion=promotion, refusal=why_not)
 
 
-def refusal(coupon: Coupon, promotion: Promotion, cart: Cart, order: Order, now: datetime) -> Refusal | None:
+def refusal(
+    coupon: Coupon, promotion: Promotion, cart: Cart, order: Order, used: Usage, now: datetime
+) -> Refusal | None:
     """The first reason, in this order, why the coupon cannot be used for the order."""
     if coupon.expires_at is not None and coupon.expires_at <= now:
         return Refusal("coupon_expired")
@@ -70,11 +99,13 @@ def refusal(coupon: Coupon, promotion: Promotion, cart: Cart, order: Order, now:
     if scope and scope.reason in _BEFORE_USAGE:
         return scope
     row: Any = coupon.promotion_rule.promotion
-    if usage_reached(row.total_usage_limit, row.total_usage_count):
+    if row.pk not in used.held_promotions and usage_reached(row.total_usage_limit, row.total_usage_count):
         return Refusal("promotion_usage_reached")
-    if usage_reached(coupon.usage_limit, coupon.usage_count):
+    if coupon.pk not in used.held_coupons and usage_reached(coupon.usage_limit, coupon.usage_count):
         return Refusal("coupon_usage_reached")
-    return scope or _recipient_refusal(coupon, cart)
+    if refused := scope or _recipient_refusal(coupon, cart):
+        return refused
+    return Refusal("already_used_by_customer") if coupon.pk in used.by_customer else None
 
 
 def _recipient_refusal(coupon: Coupon, cart: Cart) -> Refusal | None:

@@ -39,12 +39,11 @@ class EvaluationView(ApiView):
         cart = CartReader(document, self.caller.reach, self.caller.market_ids).read()
         evaluation = pricing.evaluate(cart, self.organization, self.by, explain=precise)
         self.count_guesses(evaluation)
+        told = answers.answer(cart, evaluation)
         data = {
             "id": hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:20],
             "type": self.resource.type,
-            "attributes": answers.answer(cart, evaluation)
-            if precise
-            else answers.uniform(answers.answer(cart, evaluation)),
+            "attributes": told if precise else answers.uniform(told),
             "meta": self.context(request).meta,
         }
         return self.answer(request, {"data": data}, None)

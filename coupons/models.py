@@ -1,3 +1,6 @@
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -79,17 +82,15 @@ class Coupon(Owned):
 
 
 class Redemption(Owned):
-    """What an order used up: of the contract's own orders, or of one that is kept elsewhere and named by `reference`.
+    """What an order used up: one of ours, or one that is kept elsewhere and named by `reference`.
 
-    Its uses are the truth that every counter is checked against. While reserved or committed they count.
+    Its uses are the truth that every counter is checked against.
     """
 
     class State(models.TextChoices):
         RESERVED = "reserved"
         COMMITTED = "committed"
         RELEASED = "released"
-
-    LIVE = (State.RESERVED, State.COMMITTED)
 
     wire_type = "redemptions"
 
@@ -131,13 +132,22 @@ class Redemption(Owned):
     def clean(self) -> None:
         self.email_norm = normalise_email(self.customer_email)[:255] if self.customer_email else None
 
-    @property
-    def is_live(self) -> bool:
-        return self.state in self.LIVE
+    def status(self, now: datetime) -> str:
+        return redemption_status(self.state, self.reserved_until, now)
+
+    def check_can_commit(self, now: datetime) -> None:
+        if self.status(now) != self.State.RESERVED:
+            problem = ValidationError(f"is not possible: the redemption is {self.status(now)}", code="invalid")
+            raise ValidationError({"_commit": problem})
+
+
+def redemption_status(state: str, reserved_until: datetime | None, now: datetime) -> str:
+    """Its state, or `expired` where it was reserved for a time that is over."""
+    return "expired" if reserved_until is not None and reserved_until <= now else state
 
 
 class Use(models.Model):
-    """A promotion that a redemption used, with the coupon that opened it or without any. Counted while it is live."""
+    """A promotion that a redemption used, with the coupon that opened it or without any."""
 
     redemption = models.ForeignKey(Redemption, on_delete=models.CASCADE, related_name="uses")
     promotion = models.ForeignKey(Promotion, on_delete=models.PROTECT, db_constraint=False, related_name="uses")
@@ -145,6 +155,8 @@ class Use(models.Model):
         Coupon, on_delete=models.PROTECT, null=True, db_constraint=False, db_index=False, related_name="uses"
     )
     discount_cents = models.BigIntegerField()
+    is_counted = models.BooleanField(default=True)
+    """Until it is given back."""
 
     class Meta:
         indexes = [models.Index(fields=["coupon"], name="use_coupon", condition=Q(coupon__isnull=False))]

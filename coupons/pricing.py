@@ -1,18 +1,29 @@
-"""What a cart comes to: its promotions loaded, external ones asked, and all of it calculated."""
+"""What a cart comes to: its promotions loaded, external ones asked, and all of it calculated.
 
+Orders are priced by `check_code`, `price`, `commit` and `release`, as `commerce.pricing.Pricing` says.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
-from commerce import changes
-from commerce.models import Organization
+from commerce import changes, ids, pricing
+from commerce.models import LineItem, Order, Organization, Shipment
+from commerce.pricing import Discount, Quote
 from commerce.repeating import together
-from coupons.claims import claims, openings
+from coupons import answers, redeeming
+from coupons.claims import FINAL, claims, openings, usage
+from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, loading
-from promotions.carts import Cart
+from promotions.carts import Cart, CartLine, CartShipment
+from promotions.engine import types
 from promotions.engine.calculate import calculate
 from promotions.engine.reasons import Refusal
-from promotions.engine.types import Evaluation, Order, Outcome, Promotion
+from promotions.engine.types import Applied, Claim, Evaluation, Outcome, Promotion
 from promotions.models import ExternalPromotion
+
+# --- Carts ----------------------------------------------------------------------------------------
 
 
 def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain: bool = False) -> Evaluation:
@@ -21,21 +32,20 @@ def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain:
     Nothing is reserved or counted. Services behind external promotions are asked, each once for the same cart.
     """
     known = loading.definitions(cart.tenant, by.now)
-    found = openings(cart, known)
-    order = loading.order_of(cart, known)
-    if known.read_facts or any(opening.promotion.kind in loading.READING_FACTS for opening in found):
+    found = _available(cart, known, by)
+    order = found.order
+    opened = [claim.promotion for claim in found.claims if claim.promotion]
+    if known.read_facts or any(promotion.kind in loading.READING_FACTS for promotion in opened):
         order = replace(order, facts=facts.facts(cart, order))
-    opened = list(claims(cart, order, found, by.now))
-    exhausted = known.exhausted()
     outcomes: dict[int, Outcome] = {}
     while True:
         evaluation = calculate(
             order,
             known.book,
             by.now,
-            claims=opened,
+            claims=found.claims,
             limit=organization.setting("promotions_max_concurrent_count"),
-            exhausted=exhausted,
+            exhausted=found.exhausted,
             outcomes=outcomes,
             explain=explain,
         )
@@ -44,7 +54,37 @@ def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain:
         outcomes |= _answers(cart, order, evaluation.unanswered, by)
 
 
-def _answers(cart: Cart, order: Order, asked: tuple[Promotion, ...], by: changes.By) -> dict[int, Outcome]:
+class Available(NamedTuple):
+    """The order, what its codes open, and the promotions without a code that are used up."""
+
+    order: types.Order
+    claims: list[Claim]
+    exhausted: Collection[int]
+
+    @property
+    def is_short(self) -> bool:
+        """Whether something may not be used because it was used up."""
+        reasons = [claim.refusal.reason for claim in self.claims if claim.refusal]
+        return bool(self.exhausted) or not {"coupon_usage_reached", "promotion_usage_reached"}.isdisjoint(reasons)
+
+
+def _available(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
+    """Where something is used up, reservations that are over are given back first."""
+    found = _found(cart, known, by)
+    if found.is_short and redeeming.release_overdue(cart.tenant, by):
+        return _found(cart, known, by)
+    return found
+
+
+def _found(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
+    found = openings(cart, known)  # first, for the promotions they open may have SKU lists told by a pattern
+    order = loading.order_of(cart, known)
+    used = usage(cart, found)
+    exhausted = known.exhausted() - set(used.held_promotions)
+    return Available(order, list(claims(cart, order, found, used, by.now)), exhausted)
+
+
+def _answers(cart: Cart, order: types.Order, asked: tuple[Promotion, ...], by: changes.By) -> dict[int, Outcome]:
     """What the services behind these external promotions say of the order."""
     rows = ExternalPromotion.objects.owned_by(cart.tenant).in_bulk([promotion.id for promotion in asked])
     document = documents.of_facts(order.facts)
@@ -55,3 +95,97 @@ def _answers(cart: Cart, order: Order, asked: tuple[Promotion, ...], by: changes
 
 GONE = Refusal("promotion_disabled")
 """Of an external promotion that was deleted since it was loaded."""
+
+
+# --- Orders ---------------------------------------------------------------------------------------
+
+
+def check_code(order: Order, code: str, by: changes.By) -> pricing.Refusal | None:
+    cart = replace(cart_of(order, (), ()), coupon_codes=(code,))
+    return _refused(_available(cart, loading.definitions(cart.tenant, by.now), by).claims)
+
+
+def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment], by: changes.By) -> Quote:
+    cart = cart_of(order, lines, shipments)
+    evaluation = evaluate(cart, order.organization, by, explain=True)
+    document = answers.answer(cart, evaluation, ids.encode)
+    OrderEvaluation.objects.update_or_create(order_id=order.pk, defaults={"evaluated_at": by.now, "document": document})
+    claimed = [one.claim or NO_CLAIM for one in evaluation.applied]
+    refused = [replace(one.claim, refusal=one.refusal) for one in evaluation.not_applied if one.claim]
+    return Quote(
+        discounts=tuple(map(_discount, evaluation.applied)),
+        refused=_refused([claim for claim in (*claimed, *refused) if claim is not NO_CLAIM]),
+    )
+
+
+NO_CLAIM = Claim(code="")
+
+
+def commit(order: Order, quote: Quote, by: changes.By) -> None:
+    taken = [redeeming.Taken(one.item_id, one.coupon_id, one.coupon_code, -one.amount_cents) for one in quote.discounts]
+    redeeming.settle(order, taken, by)
+
+
+def release(order: Order, by: changes.By) -> None:
+    redeeming.release(order, by)
+
+
+def cart_of(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment]) -> Cart:
+    """The order as a cart. Gift cards that it buys are discounted by nothing unless they are taxable."""
+    return Cart(
+        tenant=order.tenant,
+        currency_code=order.currency_code,
+        market=order.market,
+        customer=order.customer,
+        customer_email=order.customer_email,
+        lines=tuple(_line(line, order) for line in lines),
+        shipments=tuple(_shipment(shipment, lines) for shipment in shipments),
+        coupon_codes=(order.coupon_code,) if order.coupon_code else (),
+        metadata=order.metadata,
+        order=order,
+    )
+
+
+def _line(line: LineItem, order: Order) -> CartLine:
+    is_gift_card = line.item_type == LineItem.ItemType.GIFT_CARDS
+    return CartLine(
+        id=line.pk,
+        code=line.sku_code or line.bundle_code or ids.encode(line.item_id or line.pk),
+        item_type=line.item_type,
+        discountable=order.gift_card_taxable or not is_gift_card,
+        quantity=line.quantity,
+        unit_amount_cents=line.unit_amount_cents,
+        options_amount_cents=line.options_amount_cents,
+        compare_at_amount_cents=line.compare_at_amount_cents,
+        sku=line.sku,
+        bundle=line.bundle,
+        metadata=line.metadata,
+    )
+
+
+def _shipment(shipment: Shipment, lines: Sequence[LineItem]) -> CartShipment:
+    held = frozenset(line.pk for line in lines if line.in_shipment_id == shipment.pk)
+    return CartShipment(id=shipment.pk, cost_amount_cents=shipment.cost_amount_cents or 0, lines=held)
+
+
+def _discount(applied: Applied) -> Discount:
+    claim = applied.claim or NO_CLAIM
+    return Discount(
+        item_type=f"{applied.promotion.kind}_promotions",
+        item_id=applied.promotion.id,
+        name=applied.name,
+        amount_cents=applied.amount_cents,
+        shares=tuple(pricing.Share(*share) for share in applied.shares),
+        coupon_code=claim.code or None,
+        coupon_id=claim.coupon_id,
+        rule_outcomes=applied.rule_outcomes,
+    )
+
+
+def _refused(found: Sequence[Claim]) -> pricing.Refusal | None:
+    """Why a code cannot be used, if every promotion it could open refuses it for good."""
+    reasons = [claim.refusal for claim in found]
+    if not reasons or not all(refusal and refusal.reason in FINAL for refusal in reasons):
+        return None
+    first = reasons[0] or GONE
+    return pricing.Refusal(first.reason, first.sentence)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
+from commerce.models import Bundle, Customer, Market, Order, Sku, Tenant, normalise_email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,7 @@ class CartLine:
     options_amount_cents: int = 0
     compare_at_amount_cents: int | None = None
     item_type: str = "skus"
+    discountable: bool = True
     sku: Sku | None = None
     bundle: Bundle | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
@@ -42,6 +43,8 @@ class Cart:
     lines: tuple[CartLine, ...] = ()
     shipments: tuple[CartShipment, ...] = ()
     coupon_codes: tuple[str, ...] = ()
+    order: Order | None = None
+    """The order that it is the content of, where it is one of ours."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -192,6 +192,7 @@ def _line(line: CartLine, lists: Mapping[int, Listed], tags: Mapping[int, frozen
         id=line.id,
         code=line.code,
         item_type=line.item_type,
+        discountable=line.discountable,
         quantity=line.quantity,
         unit_amount_cents=line.unit_amount_cents,
         options_amount_cents=line.options_amount_cents,

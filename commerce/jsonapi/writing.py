@@ -60,8 +60,9 @@ class Write:
             raise ApiError(self.problems)
         for name, value in self.fired.items():
             self.resource.all_triggers[name].act(row, value, self.by)
-        for name in values.keys() & self.resource.setters.keys():
-            self.resource.setters[name](row, values[name], self.by)
+        for name, set_value in self.resource.setters.items():
+            if name in values:
+                set_value(row, values[name], self.by)
         store = self.resource.create if self.creating else self.resource.update
         store(row, self.by)
         for name, targets in members.items():
@@ -143,10 +144,10 @@ class Write:
         members: dict[str, list[Any]] = {}
         for name, relation in relations.items():
             given = name in self.linkages
-            named = relation.named_by in self.attributes
+            known = relation.named_by in self.attributes or getattr(row, relation.key_column, None) is not None
             if given and not self.creating and name in self.resource.create_only:
                 self.problems.append(_not_settable(relation))
-            elif relation.required and (self.linkages[name] is None if given else self.creating and not named):
+            elif relation.required and (self.linkages[name] is None if given else self.creating and not known):
                 self.problems.append(invalid(pointer_to("relationships", name), name, "must exist", "blank"))
             elif given:
                 self._apply(relation, self.linkages[name], row, members)

@@ -1,14 +1,14 @@
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Max, Q
+from django.db.models import F, Max, Q
 from django.utils.text import slugify
 
 from commerce.models.amounts import WeightField, cents_field, inherit_currency, unit_of_weight_field
 from commerce.models.customers import Customer
-from commerce.models.owned import Owned
+from commerce.models.owned import Owned, OwnedQuerySet
 from commerce.money import CurrencyCodeField
 from commerce.patterns import check_patterns
 
@@ -173,6 +173,15 @@ class SkuListItem(Owned):
             raise ValidationError({"sku_list": problem})
 
 
+class BundleQuerySet(OwnedQuerySet):
+    def sold_in(self, market: Any, currency_code: str) -> Self:
+        """Those of no market in the currency, and then those of the market, which take their place."""
+        sold = Q(market=None, currency_code=currency_code)
+        if market is not None:
+            sold |= Q(market=market)
+        return self.filter(sold).order_by(F("market").asc(nulls_first=True))
+
+
 class Bundle(Owned):
     """The SKUs of a list sold together, for a price of their own."""
 
@@ -189,6 +198,8 @@ class Bundle(Owned):
         "commerce.Market", on_delete=models.PROTECT, null=True, blank=True, related_name="bundles"
     )
     sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, related_name="bundles")
+
+    objects: ClassVar[Any] = BundleQuerySet.as_manager()
 
     taken = {"bundle_code": "code", "bundle_code_of_market": "code"}
 

@@ -135,6 +135,11 @@ class Customer(Owned):
         self.shopper_reference = self.shopper_reference or new_customer_reference()
         self.profile_id = self.profile_id or new_customer_reference()
 
+    def follow_orders(self) -> None:
+        """Buying once makes an acquired customer, and buying again a repeat one."""
+        statuses = (self.Status.PROSPECT, self.Status.ACQUIRED, self.Status.REPEAT)
+        self.status = statuses[min(self.total_orders_count, 2)]
+
     def request_anonymization(self, now: datetime) -> None:
         """Keeps the first instant when requested twice."""
         self.anonymization_requested_at = self.anonymization_requested_at or now

@@ -10,7 +10,7 @@ from commerce.models.owned import Owned
 from commerce.models.records import Disabling, HasSharedSecret, check_each, validate_strings
 from commerce.money import CurrencyCodeField
 from commerce.outgoing import validate_callback_url
-from commerce.patterns import check_patterns
+from commerce.patterns import check_patterns, matches
 
 
 class ShippingZone(Owned):
@@ -43,6 +43,15 @@ class ShippingZone(Owned):
 
     def clean(self) -> None:
         check_patterns(self, [name for name in self.PATTERNS if getattr(self, name) != self.stored(name)])
+
+    def reaches(self, address: Address) -> bool:
+        return all(
+            self._takes(name, getattr(address, name) or "") for name in ("country_code", "state_code", "zip_code")
+        )
+
+    def _takes(self, name: str, code: str) -> bool:
+        wanted, unwanted = getattr(self, f"{name}_regex"), getattr(self, f"not_{name}_regex")
+        return (not wanted or matches(wanted, code)) and not (unwanted and matches(unwanted, code))
 
 
 class StockLocation(Owned):

@@ -1,4 +1,6 @@
 import secrets
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -132,8 +134,11 @@ class Order(Unguessable, Owned):
         GiftCard, on_delete=models.PROTECT, null=True, editable=False, related_name="paying_orders"
     )
     """The card that `gift_card_code` names."""
-    available_free_skus: Any = models.ManyToManyField(Sku, related_name="+")
-    available_free_bundles: Any = models.ManyToManyField(Bundle, related_name="+")
+    available_free_skus: Any = models.ManyToManyField(Sku, related_name="free_in_orders")
+    available_free_bundles: Any = models.ManyToManyField(Bundle, related_name="free_in_orders")
+
+    steps: tuple[Any, ...] = ()
+    """What triggers of a request ask for, as functions of the order, once it is written."""
 
     parts = ("line_items", "shipments", "resource_errors")
     unversioned = Owned.unversioned | {"token", "refreshed_at", "gift_card"}
@@ -150,6 +155,19 @@ class Order(Unguessable, Owned):
     def __str__(self) -> str:
         return f"#{self.number}"
 
+    def clean(self) -> None:
+        if self.market_id is not None:
+            self.currency_code = self.market.price_list.currency_code
+            self.tax_included = self.market.price_list.tax_included
+        if self.customer_id != self.stored("customer_id") and self.customer and not self.customer_email:
+            self.customer_email = self.customer.email
+        address = self.shipping_address or self.billing_address
+        self.country_code = address.country_code if address else None
+        lock = self.shipping_country_code_lock
+        if lock and self.shipping_address and self.shipping_address.country_code != lock:
+            problem = ValidationError(f"must be in {lock}", code="invalid")
+            raise ValidationError({"shipping_address": problem})
+
     @property
     def is_editable(self) -> bool:
         return self.status in self.EDITABLE
@@ -157,6 +175,26 @@ class Order(Unguessable, Owned):
     @property
     def was_placed(self) -> bool:
         return self.placed_at is not None and self.status != self.Status.CANCELLED
+
+    def mark_placed(self, now: datetime) -> None:
+        """Payments are recorded, not made: whoever has a method is taken at their word, and nothing is to pay of 0."""
+        self.status, self.placed_at = self.Status.PLACED, now
+        self.place_total_amount_cents = self.total_amount_cents
+        method = self.payment_method
+        if self.total_amount_cents == 0:
+            self.payment_status = self.PaymentStatus.FREE
+        elif method is not None:
+            waits = method.require_capture and not method.auto_capture
+            self.payment_status = self.PaymentStatus.AUTHORIZED if waits else self.PaymentStatus.PAID
+        self.payment_updated_at = now
+        if self.customer:
+            returns = self.customer.total_orders_count > 0
+            self.customer_type = self.CustomerType.RETURNING if returns else self.CustomerType.NEW
+
+    def mark_cancelled(self, now: datetime) -> None:
+        self.status, self.cancelled_at = self.Status.CANCELLED, now
+        if self.payment_status == self.PaymentStatus.AUTHORIZED:
+            self.payment_status, self.payment_updated_at = self.PaymentStatus.VOIDED, now
 
 
 class LineItem(Unguessable, Owned):
@@ -184,7 +222,9 @@ class LineItem(Unguessable, Owned):
 
     SOLD = (ItemType.SKUS, ItemType.BUNDLES, ItemType.GIFT_CARDS)
     """What a customer puts into an order; a gift card that pays for it is a line of that type too, below zero."""
-    ITEMS = {
+    GIVEN = (*SOLD, ItemType.ADJUSTMENTS)
+    """What the lines that clients write stand for; all others are worked out."""
+    ITEMS: Mapping[str, str] = {
         ItemType.SKUS: "sku",
         ItemType.BUNDLES: "bundle",
         ItemType.GIFT_CARDS: "gift_card",
@@ -197,7 +237,7 @@ class LineItem(Unguessable, Owned):
     wire_type = "line_items"
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="line_items")
-    item_type = models.CharField(max_length=40, choices=ItemType)
+    item_type = models.CharField(max_length=40, choices=ItemType, default=ItemType.SKUS)
     item_id = models.BigIntegerField(null=True, editable=False)
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, null=True, related_name="line_items")
     bundle = models.ForeignKey(Bundle, on_delete=models.PROTECT, null=True, related_name="line_items")
@@ -224,6 +264,9 @@ class LineItem(Unguessable, Owned):
     has_given_price = models.BooleanField(default=False, editable=False)
     """Whether its price was given, by an integration or from an external source, and the price list has no say."""
 
+    adds_units = False
+    """Whether a new line is to be added to the one of the same item, if there is one."""
+
     parts = ("line_item_options",)
     unversioned = Owned.unversioned | {"discount_cents", "discount_breakdown", "in_shipment"}
 
@@ -234,8 +277,26 @@ class LineItem(Unguessable, Owned):
         return self.name or self.item_type
 
     @property
+    def is_payment(self) -> bool:
+        """Whether it tells what a gift card pays; one that is bought is a line of that type too."""
+        return self.item_type == self.ItemType.GIFT_CARDS and self.unit_amount_cents < 0
+
+    @property
     def is_sold(self) -> bool:
-        return self.item_type in self.SOLD and self.total_amount_cents >= 0
+        return self.item_type in self.SOLD and not self.is_payment
+
+    @property
+    def own_item(self) -> Any:
+        """What it stands for, if it is of this app."""
+        return getattr(self, self.ITEMS[self.item_type]) if self.item_type in self.ITEMS else None
+
+    def stand_for(self, item: Any) -> None:
+        if item is None:
+            return
+        self.item_type, self.item_id = item.wire_type, item.pk
+        setattr(self, self.ITEMS[self.item_type], item)
+        if self.item_type in (self.ItemType.SKUS, self.ItemType.BUNDLES):
+            setattr(self, f"{item._meta.model_name}_code", item.code)
 
     def clean(self) -> None:
         self.set_total()
@@ -260,11 +321,26 @@ class LineItemOption(Unguessable, Owned):
     delay_hours = models.IntegerField(null=True, editable=False)
     options = models.JSONField(default=dict, validators=[validate_object])
 
+    has_given_price = False
+    """Whether the price of a unit was given with it, and the SKU option has no say."""
+
     class Meta:
         indexes = [models.Index(fields=["organization", "mode", "id"], name="line_item_option_tenant")]
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """What is not said is as the SKU option says."""
+        if self.sku_option_id is None:
+            return
+        is_other = self.sku_option_id != self.stored("sku_option_id")
+        if not self.name or (is_other and self.name == self.stored("name")):
+            self.name = self.sku_option.name
+        if is_other:
+            self.delay_hours = self.sku_option.delay_hours
+        if is_other and not self.has_given_price:
+            self.unit_amount_cents = self.sku_option.price_amount_cents or 0
 
     @property
     def total_amount_cents(self) -> int:

@@ -1,3 +1,9 @@
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import count
+from typing import ClassVar, NamedTuple
+
+from django.core.exceptions import ValidationError
 from django.db import models
 
 from commerce.models.amounts import cents_field
@@ -6,6 +12,13 @@ from commerce.models.customers import Address
 from commerce.models.fulfilment import ShippingMethod, StockLocation
 from commerce.models.owned import Owned
 from commerce.models.records import Unguessable
+
+
+class Step(NamedTuple):
+    """Where it leads, and from where."""
+
+    status: str
+    possible_from: tuple[str, ...]
 
 
 class Shipment(Unguessable, Owned):
@@ -21,6 +34,21 @@ class Shipment(Unguessable, Owned):
         READY_TO_SHIP = "ready_to_ship"
         SHIPPED = "shipped"
         DELIVERED = "delivered"
+
+    WAITING = (Status.DRAFT, Status.UPCOMING, Status.ON_HOLD)
+    """Nobody has laid hands on it."""
+    PREPARED = (Status.UPCOMING, Status.ON_HOLD, Status.PICKING, Status.PACKING, Status.READY_TO_SHIP)
+    STEPS: ClassVar[Mapping[str, Step]] = {
+        "upcoming": Step(Status.UPCOMING, (Status.DRAFT,)),
+        "on_hold": Step(Status.ON_HOLD, (Status.UPCOMING, Status.PICKING, Status.PACKING, Status.READY_TO_SHIP)),
+        "picking": Step(Status.PICKING, (Status.UPCOMING, Status.ON_HOLD, Status.PACKING)),
+        "packing": Step(Status.PACKING, (Status.PICKING, Status.ON_HOLD, Status.READY_TO_SHIP)),
+        "ready_to_ship": Step(Status.READY_TO_SHIP, (Status.PACKING, Status.ON_HOLD)),
+        "ship": Step(Status.SHIPPED, (Status.READY_TO_SHIP,)),
+        "deliver": Step(Status.DELIVERED, (Status.SHIPPED,)),
+        "cancel": Step(Status.CANCELLED, (Status.DRAFT, *PREPARED)),
+    }
+    """Name of a step, that of its trigger and its event -> the step."""
 
     wire_type = "shipments"
 
@@ -46,7 +74,7 @@ class Shipment(Unguessable, Owned):
     shipped_at = models.DateTimeField(null=True, editable=False)
     delivered_at = models.DateTimeField(null=True, editable=False)
 
-    unversioned = Owned.unversioned
+    unversioned = Owned.unversioned | {"cost_amount_cents"}
     taken = {"shipment_number": "number"}
 
     class Meta:
@@ -55,3 +83,34 @@ class Shipment(Unguessable, Owned):
 
     def __str__(self) -> str:
         return f"#{self.number}"
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.status not in self.WAITING
+
+    def clean(self) -> None:
+        """Without a number it gets the next one of its order; it leaves from where its method does."""
+        if not self.number and self.order_id is not None:
+            self.number = self._next_number()
+        if self.shipping_method_id != self.stored("shipping_method_id"):
+            self.stock_location_id = self.shipping_method.stock_location_id if self.shipping_method else None
+
+    def _next_number(self) -> str:
+        taken = set(Shipment.objects.filter(order=self.order_id).values_list("number", flat=True))
+        numbers = (f"{self.order.number}/S/{place:03}" for place in count(1))
+        return next(number for number in numbers if number not in taken)
+
+    def take_step(self, step: str, now: datetime) -> None:
+        """Raises ValidationError where the status does not allow it, or the order was not placed."""
+        status, possible_from = self.STEPS[step]
+        if self.status not in possible_from:
+            raise _not_now(step, f"is not possible: the shipment is {self.status}")
+        if step == "upcoming" and not self.order.was_placed:
+            raise _not_now(step, f"is not possible: the order is {self.order.status}")
+        self.status = status
+        if hasattr(self, f"{status}_at"):
+            setattr(self, f"{status}_at", now)
+
+
+def _not_now(step: str, message: str) -> ValidationError:
+    return ValidationError({f"_{step}": ValidationError(message, code="invalid")})

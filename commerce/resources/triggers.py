@@ -1,7 +1,9 @@
 """Triggers that several resources share; each calls the method of its row."""
 
+from functools import partial
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, Value, When
 
 from commerce.changes import By
@@ -34,3 +36,12 @@ CIRCUIT_STATE = Case(
     output_field=CharField(),
 )
 """`outgoing.circuit_state`, in SQL."""
+
+
+def refusing(**reasons: str) -> dict[str, Trigger]:
+    """Triggers of what there is none of here: name -> why it is refused."""
+    return {name: Trigger(partial(_refuse, name, why), on=("update",)) for name, why in reasons.items()}
+
+
+def _refuse(name: str, why: str, row: Any, value: Any, by: By) -> None:
+    raise ValidationError({name: ValidationError(why, code="invalid")})

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('discount_cents', models.BigIntegerField()),
+                ('is_counted', models.BooleanField(default=True)),
                 ('coupon', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='coupons.coupon')),
                 ('promotion', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='uses', to='promotions.promotion')),
                 ('redemption', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='uses', to='coupons.redemption')),

@@ -1,0 +1,729 @@
+"""Orders: lines priced, discounts and totals worked out, placed exactly once, cancelled, edited.
+
+Every function runs in a transaction that holds the lock of the order, and writes through `changes`. Locks are taken in
+this order: the order, its lines and shipments, gift cards, the customer, and last what is counted and many orders use.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+from commerce import changes, customers, gift_cards, ids, people, permissions, pricing, shipments
+from commerce.changes import By
+from commerce.errors import CodeRefused, Locked, Refused
+from commerce.models import (
+    Address,
+    Bundle,
+    Customer,
+    CustomerAddress,
+    GiftCard,
+    LineItem,
+    Order,
+    OrderNumber,
+    ResourceError,
+    Shipment,
+    Sku,
+)
+from commerce.money import MAX_CENTS
+from commerce.prices import bundle_price, unit_prices
+from commerce.pricing import LimitReached, Quote
+
+# --- Writing orders -------------------------------------------------------------------------------
+
+
+def create(order: Order, by: By) -> None:
+    order.number = order.number or str(OrderNumber.objects.create().pk)
+    changes.create(order, by)
+    _refresh_unless_manual(order, by)
+    take_steps(order, by)
+
+
+def update(order: Order, by: By) -> None:
+    """Saves the order, prices it anew unless it is refreshed by hand, and then does what its triggers asked for."""
+    check_content_may_change(order)
+    if order.market_id != order.stored("market_id"):
+        refresh_prices(order, by)
+    changes.save(order, by)
+    if order.is_editable:
+        _refresh_unless_manual(order, by)
+    take_steps(order, by)
+
+
+def delete(order: Order, by: By) -> None:
+    if order.placed_at is not None:
+        raise Locked("The order has been placed.")
+    changes.delete(order, by)
+
+
+CONTENT = {
+    "market_id": "market",
+    "customer_id": "customer",
+    "customer_email": "customer_email",
+    "coupon_code": "coupon_code",
+    "gift_card_code": "gift_card_code",
+    "shipping_address_id": "shipping_address",
+    "billing_address_id": "billing_address",
+    "payment_method_id": "payment_method",
+    "guest": "guest",
+}
+"""What decides what an order comes to and whose it is: column -> its name on the wire."""
+
+
+def check_content_may_change(order: Order) -> None:
+    if order.is_editable:
+        return
+    changed = [name for column, name in CONTENT.items() if getattr(order, column) != order.stored(column)]
+    if changed:
+        problem = ValidationError(f"cannot be changed: the order is {order.status}", code="invalid")
+        raise ValidationError(dict.fromkeys(changed, problem))
+
+
+def set_number(order: Order, number: str | None, by: By) -> None:
+    """A number of the organization's own. Digits alone are those the server gives."""
+    if not number or number == order.number:
+        return
+    if number.isdigit():
+        raise ValidationError({"number": ValidationError("must not be digits alone", code="invalid")})
+    if order.stored("number") and not order.organization.setting(f"orders_number_editable_{order.mode}"):
+        raise ValidationError({"number": ValidationError("cannot be changed", code="invalid")})
+    order.number = number
+
+
+def set_customer_email(order: Order, email: str | None, by: By) -> None:
+    """The customer with that address, made when there is none."""
+    order.customer_email = email or None
+    order.customer = people.find_or_create(Customer, order, email, by) if email else None
+
+
+def set_customer_password(order: Order, password_hash: str, by: By) -> None:
+    """Signs up the customer of the order. Whoever ordered before signs up as a customer, by a token of their own."""
+    customer = order.customer
+    if customer is None or customer.password_hash or customer.total_orders_count:
+        problem = ValidationError("cannot be set for this customer by an order", code="invalid")
+        raise ValidationError({"customer_password": problem})
+    customer.password_hash = password_hash
+    changes.save(customer, by)
+    changes.announce(customer, "create_password", by)
+
+
+def clone_address_of(name: str, order: Order, public_id: str | None, by: By) -> None:
+    """Sets `name`, shipping_address or billing_address, to a copy of an address that whoever asks may read."""
+    if not public_id:
+        return
+    reached = permissions.within(by.reach or order.tenant, "addresses", Address.objects.owned_by(order.tenant))
+    address = reached.filter(pk=ids.decode(public_id) or 0).first()
+    if address is None:
+        raise ValidationError({f"_{name}_clone_id": ValidationError("must exist", code="invalid")})
+    setattr(order, name, _clone(address, by))
+
+
+def copy_address(name: str, other: str, order: Order, value: Any, by: By) -> None:
+    """Sets the address of that name to a copy of the order's other one."""
+    address = getattr(order, other)
+    if address is None:
+        raise ValidationError({other: ValidationError("can't be blank", code="blank")})
+    setattr(order, name, _clone(address, by))
+
+
+def _clone(address: Address, by: By) -> Address:
+    kept = ("id", "created_at", "updated_at", "revision")
+    values = {each.attname: getattr(address, each.attname) for each in Address._meta.concrete_fields}
+    clone = Address(**{column: value for column, value in values.items() if column not in kept})
+    changes.create(clone, by)
+    return clone
+
+
+def save_address_to_book(name: str, order: Order, by: By) -> None:
+    """Puts the address of that name into the customer's address book, once."""
+    address = getattr(order, name)
+    if address is None or order.customer is None:
+        raise _not_now(f"_save_{name}_to_customer_address_book", "needs a customer and the address")
+    if not order.customer.customer_addresses.filter(address=address).exists():
+        own = {"organization_id": order.organization_id, "mode": order.mode}
+        changes.create(CustomerAddress(customer=order.customer, address=_clone(address, by), **own), by)
+
+
+# --- Codes ----------------------------------------------------------------------------------------
+
+
+def set_coupon_code(order: Order, code: str | None, by: By, attribute: str = "coupon_code") -> None:
+    """Nothing removes the code; one that cannot be used is refused and leaves the one before."""
+    if not code or not code.strip():
+        order.coupon_code = None
+        return
+    refusal = pricing.rules().check_code(order, code, by)
+    if refusal is None:
+        order.coupon_code = code
+    elif order.organization.setting("orders_invalid_coupon_errors"):
+        raise CodeRefused(attribute, *refusal)
+    else:
+        order.steps = (*order.steps, lambda kept, by: _note(kept, attribute, *refusal, by))
+
+
+def set_gift_card_code(order: Order, code: str | None, by: By, attribute: str = "gift_card_code") -> None:
+    if not code or not code.strip():
+        order.gift_card_code = order.gift_card = None
+        return
+    card = gift_cards.find(order, code)
+    if card and card.is_usable(by.now) and card.currency_code == order.currency_code:
+        order.gift_card, order.gift_card_code = card, card.code
+    elif order.organization.setting("orders_invalid_gift_card_errors"):
+        raise CodeRefused(attribute, *NO_GIFT_CARD)
+    else:
+        order.steps = (*order.steps, lambda kept, by: _note(kept, attribute, *NO_GIFT_CARD, by))
+
+
+NO_GIFT_CARD = pricing.Refusal("gift_card_invalid", "No gift card with this code can pay for the order.")
+
+
+def set_gift_card_or_coupon_code(order: Order, code: str | None, by: By) -> None:
+    """A gift card if one has the code, else a coupon; nothing removes both."""
+    attribute = "gift_card_or_coupon_code"
+    if not code or not code.strip():
+        order.coupon_code = order.gift_card_code = order.gift_card = None
+    elif gift_cards.find(order, code):
+        set_gift_card_code(order, code, by, attribute)
+    else:
+        set_coupon_code(order, code, by, attribute)
+
+
+# --- Lines ----------------------------------------------------------------------------------------
+
+
+def add_line(line: LineItem, by: By) -> None:
+    """Adds a line, or its units to the one that has the same item already if `adds_units` says so."""
+    _check_editable(line.order)
+    _check_not_computed(line)
+    same = _same_line(line) if line.adds_units else None
+    if same:
+        same.quantity += line.quantity
+        line.pk = same.pk
+        line = same
+    _name(line)
+    _price([line], line.order)
+    if same:
+        changes.save(line, by)
+    else:
+        changes.create(line, by)
+    _content_changed(line.order, by)
+
+
+def update_line(line: LineItem, by: By) -> None:
+    _check_editable(line.order)
+    _check_not_computed(line)
+    if line.quantity != line.stored("quantity") or line.has_given_price != line.stored("has_given_price"):
+        _price([line], line.order)
+    changes.save(line, by)
+    _content_changed(line.order, by)
+
+
+def delete_line(line: LineItem, by: By) -> None:
+    _check_editable(line.order)
+    _check_not_computed(line)
+    changes.delete(line, by)
+    _content_changed(line.order, by)
+
+
+def set_sku_code(line: LineItem, code: str | None, by: By) -> None:
+    _set_coded(line, "sku", Sku, code)
+
+
+def set_bundle_code(line: LineItem, code: str | None, by: By) -> None:
+    _set_coded(line, "bundle", Bundle, code)
+
+
+def _set_coded(line: LineItem, name: str, model: type[Sku] | type[Bundle], code: str | None) -> None:
+    if not code or code == getattr(line, f"{name}_code"):
+        return
+    rows: Any = model.objects.owned_by(line.order.tenant).filter(code=code)
+    if model is Bundle:
+        rows = rows.sold_in(line.order.market, line.order.currency_code)
+    item = rows.last()
+    if item is None:
+        raise ValidationError({f"{name}_code": ValidationError("must exist", code="invalid")})
+    line.stand_for(item)
+
+
+def set_adds_units(line: LineItem, value: bool, by: By) -> None:
+    line.adds_units = value
+
+
+def set_external_price(line: LineItem, value: bool, by: By) -> None:
+    """A price of an external source is given with the line: none is asked for here."""
+    if value and not line.has_given_price:
+        problem = ValidationError("needs unit_amount_cents: no external source is asked", code="invalid")
+        raise ValidationError({"_external_price": problem})
+    line.has_given_price = value
+
+
+def set_unit_amount(line: LineItem, cents: int | None, by: By) -> None:
+    """A price of the integration's own; none leaves it to the price list again."""
+    line.has_given_price = cents is not None
+    line.unit_amount_cents = cents or 0
+
+
+def _same_line(line: LineItem) -> LineItem | None:
+    same = LineItem.objects.owned_by(line.order.tenant).filter(
+        order=line.order_id, item_type=line.item_type, item_id=line.item_id, item_id__isnull=False
+    )
+    return same.filter(total_amount_cents__gte=0).order_by("created_at", "pk").first()
+
+
+def _check_editable(order: Order) -> None:
+    if not order.is_editable:
+        problem = ValidationError(f"cannot be edited: it is {order.status}", code="invalid")
+        raise ValidationError({"order": problem})
+
+
+def _check_not_computed(line: LineItem) -> None:
+    if line.item_type not in LineItem.GIVEN or line.is_payment:
+        raise ValidationError({"item_type": ValidationError("is worked out by the server", code="invalid")})
+
+
+def _name(line: LineItem) -> None:
+    item = line.own_item
+    if item is not None:
+        line.name = line.name or str(getattr(item, "name", None) or "Gift card")
+        line.image_url = line.image_url or getattr(item, "image_url", None)
+
+
+def _price(lines: Sequence[LineItem], order: Order) -> None:
+    """Sets the prices of lines that were not given one; an item without any is refused by the name of its code."""
+    skus = {line.sku_id: line.quantity for line in lines if line.sku_id and not line.has_given_price}
+    prices = unit_prices(order.market.price_list, skus) if skus else {}
+    for line in lines:
+        if line.has_given_price:
+            continue
+        if line.sku_id:
+            _set_price(line, prices.get(line.sku_id), "sku_code")
+        elif line.bundle:
+            _set_price(line, bundle_price(line.bundle), "bundle_code")
+        elif line.item_type == LineItem.ItemType.GIFT_CARDS and line.gift_card:
+            line.unit_amount_cents = line.gift_card.balance_cents
+        elif line.adjustment:
+            line.unit_amount_cents = line.adjustment.amount_cents
+        else:
+            problem = ValidationError("can't be blank where there is no item", code="blank")
+            raise ValidationError({"unit_amount_cents": problem})
+
+
+def _set_price(line: LineItem, price: Any, attribute: str) -> None:
+    if price is None:
+        raise ValidationError({attribute: ValidationError("has no price in the market of the order", code="invalid")})
+    line.unit_amount_cents, line.compare_at_amount_cents = price
+
+
+def refresh_prices(order: Order, by: By) -> None:
+    """Asks the price list of the market anew for every line whose price was not given."""
+    lines = _sold(order)
+    _price(lines, order)
+    for line in lines:
+        line.set_total()
+    changes.save_computed(lines, ("unit_amount_cents", "compare_at_amount_cents", "total_amount_cents"), by)
+
+
+# --- Totals ---------------------------------------------------------------------------------------
+
+
+def _content_changed(order: Order, by: By) -> None:
+    """After a part of the order was written, whose lock is held."""
+    _refresh_unless_manual(order, by)
+
+
+def _refresh_unless_manual(order: Order, by: By) -> None:
+    if order.autorefresh:
+        refresh(order, by)
+
+
+def refresh(order: Order, by: By) -> Quote:
+    """Works out shipping, discounts, the gift card's part and the totals, and stores them with the lines they make."""
+    lines = list(order.line_items.select_related("sku", "bundle", "gift_card").order_by("created_at", "pk"))
+    sold = [line for line in lines if line.is_sold]
+    subtotal = sum(line.total_amount_cents for line in sold)
+    sent = shipments.rebuild(order, sold, subtotal, by)
+    quote = pricing.rules().price(order, sold, sent, by)
+    _share(sold, quote)
+    changes.save_computed(sold, ("discount_cents", "discount_breakdown", "in_shipment"), by)
+    kept = [line for line in lines if line.is_sold or line.item_type == LineItem.ItemType.ADJUSTMENTS]
+    computed = [*_shipping_lines(order, sent), *_payment_lines(order), *_promotion_lines(order, quote)]
+    _total(order, [*kept, *computed])
+    computed += _gift_card_lines(order, by)
+    _replace([line for line in lines if line not in kept], computed, by)
+    if order.status == Order.Status.DRAFT and sold:
+        order.status = Order.Status.PENDING
+    order.refreshed_at = by.now
+    order.available_free_skus.set(quote.free_skus)
+    order.available_free_bundles.set(quote.free_bundles)
+    changes.save(order, by)
+    return quote
+
+
+def _sold(order: Order) -> list[LineItem]:
+    lines = order.line_items.select_related("sku", "bundle", "gift_card").order_by("created_at", "pk")
+    return [line for line in lines if line.is_sold]
+
+
+def _share(lines: Iterable[LineItem], quote: Quote) -> None:
+    """Tells every line what each promotion took off it."""
+    breakdowns: dict[int, dict[str, Any]] = {}
+    for discount in quote.discounts:
+        told = ids.encode(discount.item_id)
+        for share in discount.shares:
+            if share.line_id is not None:
+                breakdowns.setdefault(share.line_id, {})[told] = {
+                    "name": discount.name,
+                    "cents": -share.cents,
+                    "weight": _weight(share.cents, discount.amount_cents),
+                    "coupon_code": discount.coupon_code,
+                }
+    for line in lines:
+        line.discount_breakdown = breakdowns.get(line.pk, {})
+        line.discount_cents = sum(each["cents"] for each in line.discount_breakdown.values())
+
+
+def _weight(cents: int, total: int) -> float:
+    """A line's part of a discount to three decimals, as clients show it; nothing is computed with it."""
+    return round(cents / total, 3) if total else 0.0
+
+
+def _shipping_lines(order: Order, sent: Iterable[Shipment]) -> list[LineItem]:
+    return [
+        _computed(order, LineItem.ItemType.SHIPMENTS, shipment.pk, shipment.shipping_method.name, cost)
+        for shipment in sent
+        if shipment.shipping_method and (cost := shipment.cost_amount_cents) is not None
+    ]
+
+
+def _payment_lines(order: Order) -> list[LineItem]:
+    method = order.payment_method
+    if method is None:
+        return []
+    return [_computed(order, LineItem.ItemType.PAYMENT_METHODS, method.pk, method.name, method.price_amount_cents)]
+
+
+def _promotion_lines(order: Order, quote: Quote) -> list[LineItem]:
+    lines = []
+    for discount in quote.discounts:
+        line = _computed(order, discount.item_type, discount.item_id, discount.name, -discount.amount_cents)
+        line.coupon_code = discount.coupon_code
+        line.rule_outcomes = list(discount.rule_outcomes)
+        lines.append(line)
+    return lines
+
+
+def _gift_card_lines(order: Order, by: By) -> list[LineItem]:
+    """The part of the total that the gift card pays: all of it, or as much as the card holds."""
+    card = order.gift_card
+    held = 0
+    if card is not None:
+        card.refresh_from_db()
+        used = gift_cards.used_by(order, card) if order.status == Order.Status.EDITING else 0
+        held = used + (card.balance_cents if card.is_usable(by.now) else 0)
+    order.gift_card_amount_cents = -min(held, order.total_amount_cents)
+    order.total_amount_cents += order.gift_card_amount_cents
+    if card is None or not order.gift_card_amount_cents:
+        return []
+    return [_computed(order, LineItem.ItemType.GIFT_CARDS, card.pk, "Gift card", order.gift_card_amount_cents)]
+
+
+def _computed(order: Order, item_type: str, item_id: int, name: str, cents: int) -> LineItem:
+    line = LineItem(
+        organization_id=order.organization_id,
+        mode=order.mode,
+        order=order,
+        item_type=item_type,
+        item_id=item_id,
+        name=name[:255],
+        quantity=1,
+        unit_amount_cents=cents,
+        total_amount_cents=cents,
+    )
+    if column := LineItem.ITEMS.get(item_type):
+        setattr(line, f"{column}_id", item_id)
+    return line
+
+
+_AMOUNTS = (
+    "subtotal_amount_cents",
+    "shipping_amount_cents",
+    "payment_method_amount_cents",
+    "discount_amount_cents",
+    "adjustment_amount_cents",
+)
+_SUMMED: Mapping[str, str] = {
+    LineItem.ItemType.SKUS: "subtotal_amount_cents",
+    LineItem.ItemType.BUNDLES: "subtotal_amount_cents",
+    LineItem.ItemType.GIFT_CARDS: "subtotal_amount_cents",
+    LineItem.ItemType.SHIPMENTS: "shipping_amount_cents",
+    LineItem.ItemType.PAYMENT_METHODS: "payment_method_amount_cents",
+    LineItem.ItemType.ADJUSTMENTS: "adjustment_amount_cents",
+}
+"""Which amount of the order the lines of a type add up to; those of promotions make the discount."""
+
+
+def _total(order: Order, lines: Iterable[LineItem]) -> None:
+    """The sums of the lines, without the gift card. An adjustment takes off no more than there is."""
+    amounts = dict.fromkeys(_AMOUNTS, 0)
+    for line in lines:
+        amounts[_SUMMED.get(line.item_type, "discount_amount_cents")] += line.total_amount_cents
+    for name, amount in amounts.items():
+        setattr(order, name, amount)
+    total = sum(amounts.values())
+    if total > MAX_CENTS:
+        raise ValidationError(f"The order comes to more than {MAX_CENTS} cents.", code="invalid")
+    order.total_amount_cents = max(0, total)
+
+
+_STORED = ("name", "unit_amount_cents", "total_amount_cents", "coupon_code", "rule_outcomes")
+
+
+def _replace(former: Iterable[LineItem], computed: Sequence[LineItem], by: By) -> None:
+    """Stores computed lines; one that stands for the same as before keeps its id."""
+    known = {(line.item_type, line.item_id): line for line in former}
+    staying, new = [], []
+    for line in computed:
+        same = known.pop((line.item_type, line.item_id), None)
+        if same is None:
+            new.append(line)
+            continue
+        for name in _STORED:
+            setattr(same, name, getattr(line, name))
+        staying.append(same)
+    if known:
+        changes.delete_all(LineItem.objects.filter(pk__in=[line.pk for line in known.values()]))
+    changes.save_computed(staying, _STORED, by)
+    changes.create_computed(new, by)
+
+
+# --- What happens to orders -----------------------------------------------------------------------
+
+Step = Callable[[Order, By], Any]
+
+
+def take_steps(order: Order, by: By) -> None:
+    """What triggers asked for, once all else of the request is written."""
+    steps, order.steps = order.steps, ()
+    for step in steps:
+        step(order, by)
+
+
+def place(order: Order, by: By) -> None:
+    """Places the order, once however often it is asked: uses counted, the gift card debited, what was sold confirmed.
+
+    Raises Refused where the order would cost more than its last refresh told, or a limit was reached in the meantime.
+    """
+    if order.was_placed:
+        return
+    _check_status(order, "_place", Order.Status.DRAFT, Order.Status.PENDING, Order.Status.PLACING)
+    told = order.total_amount_cents if order.autorefresh else None
+    quote = refresh(order, by)
+    _check_placeable(order)
+    if quote.refused:
+        raise _refused(order, "coupon_code", *quote.refused, by)
+    if told is not None and order.total_amount_cents > told:
+        raise _refused(order, "", "total_changed", f"The order comes to {order.total_amount_cents} cents now.", by)
+    order.mark_placed(by.now)
+    changes.save(order, by)
+    changes.announce(order, "place", by)
+    changes.delete_all(ResourceError.objects.filter(order=order))
+    _settle_gift_cards(order, by)
+    if order.customer:
+        customers.count_order(order.customer, 1, by)
+    _commit(order, quote, by)
+
+
+def _check_placeable(order: Order) -> None:
+    if not order.customer_email:
+        raise ValidationError({"customer_email": ValidationError("can't be blank", code="blank")})
+    if not _sold(order):
+        raise ValidationError({"line_items": ValidationError("can't be blank", code="blank")})
+
+
+def _settle_gift_cards(order: Order, by: By) -> None:
+    """Debits what the order's card pays, and confirms the cards that were bought."""
+    try:
+        gift_cards.settle(order, -order.gift_card_amount_cents, by)
+    except gift_cards.Insufficient as error:
+        raise _refused(order, "gift_card_code", "gift_card_insufficient", str(error), by) from None
+    for card in _bought_cards(order):
+        if card.status == GiftCard.Status.DRAFT:
+            gift_cards.purchase(card, by)
+
+
+def _bought_cards(order: Order) -> Iterable[GiftCard]:
+    bought = order.line_items.filter(item_type=LineItem.ItemType.GIFT_CARDS, total_amount_cents__gte=0)
+    return GiftCard.objects.owned_by(order.tenant).filter(pk__in=bought.values("gift_card")).order_by("pk")
+
+
+def _commit(order: Order, quote: Quote, by: By) -> None:
+    try:
+        pricing.rules().commit(order, quote, by)
+    except LimitReached as reached:
+        raise _refused(order, "coupon_code" if reached.coupon_code else "", *reached.refusal, by) from None
+
+
+def cancel(order: Order, by: By) -> None:
+    """Gives back what placing took: uses, unless the order was approved, and what the gift card paid."""
+    if order.status == Order.Status.CANCELLED:
+        return
+    _check_status(
+        order,
+        "_cancel",
+        *(Order.Status.DRAFT, Order.Status.PENDING, Order.Status.PLACING, Order.Status.PLACED, Order.Status.APPROVED),
+    )
+    was_placed, was_approved = order.was_placed, order.status == Order.Status.APPROVED
+    order.mark_cancelled(by.now)
+    changes.save(order, by)
+    changes.announce(order, "cancel", by)
+    if not was_placed:
+        return
+    gift_cards.settle(order, 0, by)
+    for card in _bought_cards(order):
+        gift_cards.withdraw(card, by)
+    if order.customer:
+        customers.count_order(order.customer, -1, by)
+    if not was_approved:
+        pricing.rules().release(order, by)
+
+
+def approve(order: Order, by: By) -> None:
+    """Approves a placed order, which makes the gift cards that it bought usable."""
+    if order.status == Order.Status.APPROVED:
+        return
+    _check_status(order, "_approve", Order.Status.PLACED)
+    order.status, order.approved_at = Order.Status.APPROVED, by.now
+    changes.save(order, by)
+    changes.announce(order, "approve", by)
+    for card in _bought_cards(order):
+        if card.status == GiftCard.Status.INACTIVE:
+            gift_cards.activate(card, by)
+
+
+def capture(order: Order, by: By) -> None:
+    """Records that the order was paid."""
+    _check_status(order, "_capture", Order.Status.PLACED, Order.Status.APPROVED)
+    _pay(order, "_capture", (Order.PaymentStatus.UNPAID, Order.PaymentStatus.AUTHORIZED), Order.PaymentStatus.PAID, by)
+
+
+def approve_and_capture(order: Order, by: By) -> None:
+    approve(order, by)
+    capture(order, by)
+
+
+def refund(order: Order, by: By) -> None:
+    """Records that the payment was given back; uses stay counted."""
+    _pay(order, "_refund", (Order.PaymentStatus.PAID,), Order.PaymentStatus.REFUNDED, by)
+
+
+def _pay(order: Order, trigger: str, former: tuple[str, ...], new: str, by: By) -> None:
+    if order.payment_status == new:
+        return
+    if order.payment_status not in former:
+        raise _not_now(trigger, f"is not possible: the payment is {order.payment_status}")
+    order.payment_status, order.payment_updated_at = new, by.now
+    changes.save(order, by)
+    changes.announce(order, trigger.removeprefix("_"), by)
+
+
+def fulfill(order: Order, by: By) -> None:
+    if order.fulfillment_status == Order.FulfillmentStatus.FULFILLED:
+        return
+    _check_status(order, "_fulfill", Order.Status.APPROVED)
+    order.fulfillment_status, order.fulfillment_updated_at = Order.FulfillmentStatus.FULFILLED, by.now
+    changes.save(order, by)
+    changes.announce(order, "fulfill", by)
+
+
+def to_pending(order: Order, by: By) -> None:
+    if order.status == Order.Status.PENDING:
+        return
+    _check_status(order, "_pending", Order.Status.DRAFT, Order.Status.PLACING)
+    order.status = Order.Status.PENDING
+    changes.save(order, by)
+
+
+def archive(order: Order, by: By) -> None:
+    order.archived_at = order.archived_at or by.now
+    changes.save(order, by)
+
+
+def unarchive(order: Order, by: By) -> None:
+    order.archived_at = None
+    changes.save(order, by)
+
+
+def refresh_prices_and_totals(order: Order, by: By) -> None:
+    """Asks the price list anew, and works out what follows."""
+    if order.is_editable:
+        refresh_prices(order, by)
+        refresh(order, by)
+
+
+def refresh_if_editable(order: Order, by: By) -> None:
+    """What was placed stays as it was."""
+    if order.is_editable:
+        refresh(order, by)
+
+
+def nothing(row: Any, *_: Any) -> None:
+    """What a trigger asks for that is so already."""
+
+
+def start_editing(order: Order, by: By) -> None:
+    if order.status == Order.Status.EDITING:
+        return
+    _check_status(order, "_start_editing", Order.Status.PLACED)
+    order.status = Order.Status.EDITING
+    changes.save(order, by)
+    changes.announce(order, "start_editing", by)
+
+
+def stop_editing(order: Order, by: By) -> None:
+    """Back to placed, at no more than was placed: uses that came or went in the meantime are counted or given back."""
+    if order.status == Order.Status.PLACED:
+        return
+    _check_status(order, "_stop_editing", Order.Status.EDITING)
+    quote = refresh(order, by)
+    _check_placeable(order)
+    if quote.refused:
+        raise _refused(order, "coupon_code", *quote.refused, by)
+    if order.total_amount_cents > (order.place_total_amount_cents or 0):
+        raise _not_now("_stop_editing", f"is not possible: the total exceeds {order.place_total_amount_cents} cents")
+    order.status = Order.Status.PLACED
+    changes.save(order, by)
+    changes.announce(order, "stop_editing", by)
+    _settle_gift_cards(order, by)
+    _commit(order, quote, by)
+
+
+def _check_status(order: Order, trigger: str, *possible: str) -> None:
+    if order.status not in possible:
+        raise _not_now(trigger, f"is not possible: the order is {order.status}")
+
+
+def _not_now(trigger: str, message: str) -> ValidationError:
+    return ValidationError({trigger: ValidationError(message, code="invalid")})
+
+
+# --- Errors that stay -----------------------------------------------------------------------------
+
+
+def _refused(order: Order, attribute: str, reason: str, sentence: str, by: By) -> Refused:
+    """Ends the request; why is kept with the order, of which nothing else changes."""
+    key, tenant = order.pk, order.tenant
+
+    def note() -> None:
+        kept = Order.objects.owned_by(tenant).select_for_update(no_key=True).filter(pk=key).first()
+        if kept:
+            _note(kept, attribute or "base", reason, sentence, by)
+
+    problem = ValidationError(sentence.replace("%", "%%"), "invalid", {"reason": reason})
+    return Refused(ValidationError({attribute or NON_FIELD_ERRORS: problem}), note)
+
+
+def _note(order: Order, name: str, reason: str, sentence: str, by: By) -> None:
+    changes.delete_all(ResourceError.objects.filter(order=order))
+    told = ResourceError(organization_id=order.organization_id, mode=order.mode, order=order, name=name)
+    told.code, told.message = reason, sentence
+    changes.create(told, by)

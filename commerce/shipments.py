@@ -1,0 +1,110 @@
+"""Shipments of orders: which there are, how they can be sent and what that costs.
+
+Every function runs in a transaction that holds the lock of the order.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from commerce import changes
+from commerce.changes import By
+from commerce.models import LineItem, Order, Shipment, ShippingMethod, SkuListItem
+
+
+def rebuild(order: Order, lines: Sequence[LineItem], subtotal_cents: int, by: By) -> list[Shipment]:
+    """One shipment for each shipping category of the sold lines, none before the order has a shipping address.
+
+    Those there are keep their shipping method; those of no category are somebody's own and stay. Sets `in_shipment` of
+    the lines, which whoever asks stores, and what each shipment costs. However many lines, it takes as many queries.
+    """
+    category_of = _categories(order, lines) if order.shipping_address_id else {}
+    shipments = _kept(order, set(category_of.values()), by)
+    of_category = {one.shipping_category_id: one for one in reversed(shipments)}
+    for category_id in sorted(set(category_of.values()) - of_category.keys()):
+        of_category[category_id] = _added(order, category_id, by)
+        shipments.append(of_category[category_id])
+    for line in lines:
+        line.in_shipment = of_category[category_of[line.pk]] if line.pk in category_of else None
+    for shipment in shipments:
+        _follow(order, shipment, subtotal_cents)
+    changes.save_computed(shipments, ("cost_amount_cents", "shipping_address"), by)
+    return shipments
+
+
+def _categories(order: Order, lines: Sequence[LineItem]) -> dict[int, int]:
+    """Line -> the shipping category it is sent with, of what is sent at all; a bundle goes with its first SKU."""
+    lists = {line.bundle.sku_list_id for line in lines if line.bundle}
+    of_list: dict[int, int] = {}
+    if lists:
+        sent = SkuListItem.objects.owned_by(order.tenant).filter(sku_list__in=lists, sku__do_not_ship=False)
+        of_list = dict(sent.order_by("-position", "-pk").values_list("sku_list_id", "sku__shipping_category_id"))
+    found = {line.pk: of_list.get(line.bundle.sku_list_id) for line in lines if line.bundle}
+    found |= {line.pk: line.sku.shipping_category_id for line in lines if line.sku and not line.sku.do_not_ship}
+    return {key: category_id for key, category_id in found.items() if category_id is not None}
+
+
+def _kept(order: Order, categories: set[int], by: By) -> list[Shipment]:
+    """The order's shipments without those of a category that no line has any more, as far as none is on its way."""
+    shipments = order.shipments.exclude(status=Shipment.Status.CANCELLED).select_related("shipping_method")
+    kept = []
+    for shipment in shipments.order_by("created_at", "number"):
+        if shipment.is_under_way or shipment.shipping_category_id in {None, *categories}:
+            kept.append(shipment)
+        else:
+            changes.delete(shipment, by)
+    return kept
+
+
+def _added(order: Order, category_id: int, by: By) -> Shipment:
+    shipment = Shipment(
+        organization_id=order.organization_id, mode=order.mode, order=order, shipping_category_id=category_id
+    )
+    usual = order.market.default_shipping_method
+    if usual and fits(usual, order, category_id):
+        shipment.shipping_method = usual
+    changes.create(shipment, by)
+    return shipment
+
+
+def _follow(order: Order, shipment: Shipment, subtotal_cents: int) -> None:
+    method = shipment.shipping_method
+    shipment.cost_amount_cents = cost(method, subtotal_cents) if method else None
+    if shipment.shipping_category_id:
+        shipment.shipping_address = order.shipping_address
+
+
+def cost(method: ShippingMethod, subtotal_cents: int) -> int:
+    """What one shipment costs. Every scheme costs its price, and nothing from `free_over_amount_cents` on.
+
+    That is compared with the subtotal whatever `use_subtotal` says: shipping is known before what is taken off it is.
+    """
+    free_over = method.free_over_amount_cents
+    return 0 if free_over is not None and subtotal_cents >= free_over else method.price_amount_cents
+
+
+def fits(method: ShippingMethod, order: Order, category_id: int | None) -> bool:
+    """Whether the order's units of a shipping category can be sent by the method to its shipping address."""
+    zone = method.shipping_zone
+    return (
+        method.disabled_at is None
+        and method.market_id in (None, order.market_id)
+        and method.currency_code == order.currency_code
+        and method.shipping_category_id in (None, category_id)
+        and (zone is None or (order.shipping_address is not None and zone.reaches(order.shipping_address)))
+    )
+
+
+def check_method(shipment: Shipment) -> None:
+    """Raises ValidationError where its method is none for it."""
+    method = shipment.shipping_method
+    if method and not fits(method, shipment.order, shipment.shipping_category_id):
+        problem = ValidationError("is not available for the shipment", code="invalid")
+        raise ValidationError({"shipping_method": problem})
+
+
+def take_step(step: str, shipment: Shipment, value: Any, by: By) -> None:
+    """Moves the shipment on, and tells it as an event of that name. Raises ValidationError out of turn."""
+    shipment.take_step(step, by.now)
+    changes.announce(shipment, step, by)

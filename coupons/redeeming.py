@@ -1,0 +1,231 @@
+"""Uses counted exactly once, and given back.
+
+A redemption's uses are the truth; what is counted on coupons, promotions and customers follows from them. Every count
+is one conditional UPDATE whose limit stands in its WHERE, taken last in its transaction and always in this order:
+coupons, then the customers of each, then promotions, each by its key. Reservations count like uses until they are over.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.models import F, Q
+
+from commerce import changes
+from commerce.changes import By
+from commerce.models import Customer, Order, Tenant
+from commerce.pricing import LimitReached, Refusal
+from coupons.models import Coupon, CustomerUsage, Redemption, Use
+from promotions.engine.reasons import SENTENCES
+from promotions.models import Promotion
+
+COMMITTED, RESERVED, RELEASED = Redemption.State.COMMITTED, Redemption.State.RESERVED, Redemption.State.RELEASED
+
+
+class Taken(NamedTuple):
+    """A promotion that applied, the coupon that opened it, and the cents it takes off, below zero."""
+
+    promotion_id: int
+    coupon_id: int | None
+    coupon_code: str | None
+    discount_cents: int
+
+
+# --- Redemptions ----------------------------------------------------------------------------------
+
+
+def redeem(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
+    """Stores a new redemption and counts its uses. Raises LimitReached."""
+    redemption.discount_cents = sum(one.discount_cents for one in taken)
+    if redemption.state == COMMITTED:
+        redemption.committed_at = by.now
+    changes.create(redemption, by)
+    _use(redemption, taken, by)
+
+
+def commit(redemption: Redemption, by: By) -> None:
+    """Makes a reservation final; once is enough."""
+    if redemption.state == COMMITTED:
+        return
+    redemption.check_can_commit(by.now)
+    redemption.state, redemption.committed_at, redemption.reserved_until = COMMITTED, by.now, None
+    changes.save(redemption, by)
+    changes.announce(redemption, "commit", by)
+
+
+def cancel(redemption: Redemption, by: By) -> None:
+    """Gives every use back; once is enough."""
+    if redemption.state != RELEASED:
+        _release(redemption, list(redemption.uses.filter(is_counted=True)), by)
+
+
+def _release(redemption: Redemption, uses: Sequence[Use], by: By) -> None:
+    redemption.state, redemption.released_at, redemption.reserved_until = RELEASED, by.now, None
+    changes.save(redemption, by)
+    changes.announce(redemption, "cancel", by)
+    _give_back(redemption, uses)
+
+
+def release_overdue(tenant: Tenant, by: By) -> bool:
+    """Gives back what reservations of the tenant hold that were never made final; whether there were any."""
+    overdue = Redemption.objects.owned_by(tenant).filter(state=RESERVED, reserved_until__lte=by.now)
+    if not overdue.exists():
+        return False
+    with changes.atomic():
+        for redemption in overdue.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked):
+            cancel(redemption, by)
+    return True
+
+
+# --- Orders ---------------------------------------------------------------------------------------
+
+
+def settle(order: Order, taken: Sequence[Taken], by: By) -> None:
+    """Makes the order's redemption hold exactly what is taken, however often it is told. Raises LimitReached."""
+    redemption = _of(order)
+    if redemption is None:
+        if taken:
+            redeem(_new(order), taken, by)
+        return
+    wanted = {(one.promotion_id, one.coupon_id): one for one in taken}
+    uses = {(use.promotion_id, use.coupon_id): use for use in redemption.uses.filter(is_counted=True)}
+    _give_back(redemption, [use for key, use in uses.items() if key not in wanted])
+    for key, use in uses.items():
+        if key in wanted and use.discount_cents != wanted[key].discount_cents:
+            use.discount_cents = wanted[key].discount_cents
+            use.save(update_fields=["discount_cents"])
+    redemption.discount_cents = sum(one.discount_cents for one in taken)
+    changes.save(redemption, by)
+    _use(redemption, [one for key, one in wanted.items() if key not in uses], by)
+
+
+def release(order: Order, by: By) -> None:
+    """Gives back what a cancelled order used, of the promotions that say so."""
+    redemption = _of(order)
+    if redemption is not None:
+        counted = redemption.uses.filter(is_counted=True)
+        _release(redemption, list(counted.filter(promotion__release_on_cancel=True)), by)
+
+
+class Held(NamedTuple):
+    """Keys of what an order uses already, which does not count against it."""
+
+    coupons: frozenset[int] = frozenset()
+    promotions: frozenset[int] = frozenset()
+
+
+NOTHING = Held()
+
+
+def held(order: Order) -> Held:
+    uses = Use.objects.filter(redemption__order=order, is_counted=True)
+    rows = list(uses.values_list("coupon_id", "promotion_id"))
+    return Held(frozenset(coupon for coupon, _ in rows if coupon), frozenset(promotion for _, promotion in rows))
+
+
+def _of(order: Order) -> Redemption | None:
+    rows = Redemption.objects.owned_by(order.tenant).filter(order=order)
+    redemption: Redemption | None = rows.exclude(state=RELEASED).select_for_update(no_key=True).first()
+    return redemption
+
+
+def _new(order: Order) -> Redemption:
+    return Redemption(
+        organization_id=order.organization_id,
+        mode=order.mode,
+        order=order,
+        reference=order.number,
+        state=COMMITTED,
+        customer_id=order.customer_id,
+        customer_email=order.customer_email,
+        currency_code=order.currency_code,
+    )
+
+
+# --- Customers ------------------------------------------------------------------------------------
+
+
+def customer_keys(customer_id: int | None, email_norm: str | None) -> list[str]:
+    """What a customer's uses are counted by, sorted."""
+    known = (f"c:{customer_id}" if customer_id else None, f"e:{email_norm}" if email_norm else None)
+    return [key for key in known if key]
+
+
+def used_by(customer: Customer | None, email_norm: str | None, coupons: Collection[int]) -> set[int]:
+    """Which of these coupons the customer has used, by either key."""
+    whose = Q(redemption__customer=customer) if customer else Q()
+    if email_norm:
+        whose |= Q(redemption__email_norm=email_norm)
+    if not whose or not coupons:
+        return set()
+    used = Use.objects.filter(whose, coupon__in=coupons, is_counted=True)
+    return set(used.values_list("coupon_id", flat=True))
+
+
+# --- Counting -------------------------------------------------------------------------------------
+
+
+def _use(redemption: Redemption, taken: Iterable[Taken], by: By) -> None:
+    uses = [
+        Use(
+            redemption=redemption,
+            promotion_id=one.promotion_id,
+            coupon_id=one.coupon_id,
+            discount_cents=one.discount_cents,
+        )
+        for one in taken
+    ]
+    Use.objects.bulk_create(uses)
+    codes = {one.coupon_id: one.coupon_code for one in taken if one.coupon_id}
+    for coupon_id in sorted(codes):
+        if not changes.count_below(Coupon, coupon_id, "usage_count", "usage_limit"):
+            raise _reached("coupon_usage_reached", codes[coupon_id])
+    for coupon_id in _single_use(codes):
+        for key in customer_keys(redemption.customer_id, redemption.email_norm):
+            if not _count_customer(coupon_id, key, 1):
+                raise _reached("already_used_by_customer", codes[coupon_id])
+    for use in sorted(uses, key=lambda use: use.promotion_id):
+        if not changes.count_below(Promotion, use.promotion_id, "total_usage_count", "total_usage_limit"):
+            raise _reached("promotion_usage_reached", codes.get(use.coupon_id or 0))
+
+
+def _single_use(coupons: Iterable[int]) -> list[int]:
+    rows = Coupon.objects.filter(pk__in=list(coupons), customer_single_use=True).order_by("pk")
+    return list(rows.values_list("pk", flat=True))
+
+
+def _reached(reason: str, coupon_code: str | None) -> LimitReached:
+    return LimitReached(Refusal(reason, SENTENCES[reason]), coupon_code)
+
+
+def _count_customer(coupon_id: int, customer_key: str, limit: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTING_CUSTOMER, [coupon_id, customer_key, limit])
+        return bool(cursor.rowcount)
+
+
+_COUNTING_CUSTOMER = (
+    f"INSERT INTO {CustomerUsage._meta.db_table} AS kept (coupon_id, customer_key, usage_count) VALUES (%s, %s, 1) "  # noqa: S608
+    "ON CONFLICT (coupon_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 "
+    "WHERE kept.usage_count < %s"
+)
+
+
+def _give_back(redemption: Redemption, uses: Sequence[Use]) -> None:
+    if not uses:
+        return
+    Use.objects.filter(pk__in=[use.pk for use in uses]).update(is_counted=False)
+    coupons = sorted(use.coupon_id for use in uses if use.coupon_id)
+    for coupon_id in coupons:
+        changes.count(Coupon, coupon_id, usage_count=-1)
+    keys = customer_keys(redemption.customer_id, redemption.email_norm)
+    for coupon_id in coupons:
+        _forget_customer(coupon_id, keys)
+    for promotion_id in sorted(use.promotion_id for use in uses):
+        changes.count(Promotion, promotion_id, total_usage_count=-1)
+
+
+def _forget_customer(coupon_id: int, keys: Sequence[str]) -> None:
+    for key in keys:
+        counted = CustomerUsage.objects.filter(coupon=coupon_id, customer_key=key, usage_count__gt=0)
+        counted.update(usage_count=F("usage_count") - 1)
