@@ -34,7 +34,7 @@ def save(card: GiftCard, by: By) -> None:
         changes.announce(card, event, by)
 
 
-EVENTS = {
+EVENTS: dict[tuple[str, str], str] = {
     (Status.DRAFT, Status.INACTIVE): "purchase",
     (Status.INACTIVE, Status.ACTIVE): "activate",
     (Status.ACTIVE, Status.INACTIVE): "deactivate",

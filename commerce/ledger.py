@@ -32,7 +32,7 @@ def enter(row: Any, kind: str, delta: int, by: changes.By, order: Order | None =
     Raises Insufficient where it would be below zero, and nothing is written.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_entering(type(row)), [delta, row.pk, delta])
+        cursor.execute(_entering(row._meta.db_table), [delta, row.pk, delta])
         written = cursor.fetchone()
     if written is None:
         raise Insufficient("The balance does not suffice.")
@@ -53,8 +53,8 @@ def _append(row: Any, kind: str, delta: int, by: changes.By, order: Order | None
 
 
 @lru_cache
-def _entering(model: type[Owned]) -> str:
+def _entering(table: str) -> str:
     return (
-        f"UPDATE {model._meta.db_table} SET balance_cents = balance_cents + %s, revision = revision + 1 "  # noqa: S608
+        f"UPDATE {table} SET balance_cents = balance_cents + %s, revision = revision + 1 "  # noqa: S608
         "WHERE id = %s AND balance_cents + %s >= 0 RETURNING balance_cents, revision"
     )

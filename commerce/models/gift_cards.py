@@ -99,30 +99,30 @@ class GiftCard(Unguessable, Owned):
         self._clean_balance()
 
     def _clean_currency(self) -> None:
-        """An amount is worth what its currency says, so what was purchased keeps it."""
         has_other_market = self.market_id != self.stored("market_id")
-        if self._was_draft:
+        if self._state.adding or has_other_market or self.currency_code != self.stored("currency_code"):
             inherit_currency(self)
-        elif has_other_market or self.currency_code != self.stored("currency_code"):
-            inherit_currency(self)
-            if self.currency_code != self.stored("currency_code"):
-                told_of = "market" if has_other_market else "currency_code"
-                raise _invalid(told_of, f"cannot change the currency of a card that is {self.stored('status')}")
+        if not self._state.adding and self.currency_code != self.stored("currency_code"):
+            self._check_open("market" if has_other_market else "currency_code")
 
     def _clean_balance(self) -> None:
         """A draft begins with whatever its balance is; later the balance is changed, not set."""
-        if self._was_draft:
+        if not self._state.adding and self.balance_cents != self.stored("balance_cents"):
+            self._check_open("balance_cents")
+        if self.stored("status") in (None, self.Status.DRAFT):
             self.initial_balance_cents = self.balance_cents
-        elif self.balance_cents != self.stored("balance_cents"):
-            raise _invalid("balance_cents", "is changed by _balance_change_cents once the card is purchased")
         limits = (self.balance_cents, self.balance_max_cents)
         has_changed = limits != (self.stored("balance_cents"), self.stored("balance_max_cents"))
         if has_changed and None not in limits and self.balance_max_cents < self.balance_cents:
             raise _invalid("balance_max_cents", f"must be at least the balance, {self.balance_cents} cents")
 
-    @property
-    def _was_draft(self) -> bool:
-        return self.stored("status") in (None, self.Status.DRAFT)
+    def _check_open(self, name: str) -> None:
+        """What a card is worth is set while it is a draft that no order buys, for the price is its balance."""
+        status = self.stored("status")
+        if status != self.Status.DRAFT:
+            raise _invalid(name, f"sets what a card is worth that is {status} already")
+        if self.line_items.exists():
+            raise _invalid(name, "sets what a card is worth that is in an order")
 
     def purchase(self) -> None:
         """Confirms a draft, which then waits to be activated."""
@@ -144,6 +144,8 @@ class GiftCard(Unguessable, Owned):
         balance = self.balance_cents + cents
         most = MAX_CENTS if self.balance_max_cents is None else self.balance_max_cents
         trigger = "_balance_change_cents"
+        if cents and self.status == self.Status.DRAFT:
+            self._check_open(trigger)
         if balance < 0:
             raise _invalid(trigger, f"takes off more than the balance, {self.balance_cents} cents")
         if cents > 0 and (not self.rechargeable or self.status == self.Status.REDEEMED):

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import transaction
 
 from commerce import gift_cards, ledger
 from commerce.codes import normalise_code
@@ -47,6 +48,14 @@ def told(api: Api, card: GiftCard) -> list[str]:
 
 def entered(card: GiftCard) -> list[tuple[str, int, int]]:
     return list(ledger.entries(card).order_by("pk").values_list("kind", "amount_cents", "balance_cents"))
+
+
+MEETING = [
+    ({"balance_cents": 5_000}, 7, 100, "active"),
+    ({"balance_cents": 4_900, "rechargeable": False}, 7, 0, "redeemed"),
+    ({"balance_cents": 5_000, "single_use": True}, 1, 4_300, "redeemed"),
+]
+"""Of a card that many orders want 700 of at once: its columns, how many are paid, what is left and what it becomes."""
 
 
 # --- Created --------------------------------------------------------------------------------------
@@ -220,6 +229,18 @@ def test_the_balance_of_a_draft_is_set(api: Api, draft: GiftCard):
     assert answer.status_code == 200
     assert shown(api, draft, "balance_cents", "initial_balance_cents") == (12_500, 12_500)
     assert entered(draft) == [("issue", 10_000, 10_000), ("change", 2_500, 12_500)]
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"balance_cents": 99_000}, {"_balance_change_cents": 1}, {"currency_code": "KWD"}]
+)
+def test_what_an_order_buys_stays_worth_its_price(api: Api, draft: GiftCard, order: Order, attributes: dict[str, Any]):
+    factories.line_item(order, draft)
+    with nothing_written():
+        answer = api.update(draft, attributes)
+    assert invalid(answer) == dict.fromkeys(attributes, "invalid")
+    assert problem(answer)["title"] == "sets what a card is worth that is in an order"
+    assert api.update(draft, {"reference": "R", "balance_cents": 10_000}).status_code == 200
 
 
 @pytest.mark.parametrize("status", ["inactive", "active", "redeemed"])
@@ -448,6 +469,32 @@ def test_a_card_that_paid_for_an_order_is_not_deleted(api: Api, card: GiftCard, 
     order.save()
     with nothing_written():
         assert refused(api.destroy(card)) == (423, "LOCKED", None)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("values", "paid", "left", "status"), MEETING)
+def test_of_orders_that_meet_as_many_are_paid_as_the_card_allows(
+    acme: Organization, values: dict[str, Any], paid: int, left: int, status: str
+):
+    card = factories.gift_card(acme, **values)
+    orders = [factories.order(acme, gift_card=card) for _ in range(16)]
+
+    def settled(order: Order, cents: int) -> bool:
+        try:
+            with transaction.atomic():
+                locked = Order.objects.select_for_update().get(pk=order.pk)
+                gift_cards.settle(locked, cents, BY)
+        except Insufficient:
+            return False
+        return True
+
+    outcomes = at_once(*(partial(settled, order, 700) for order in orders))
+    card.refresh_from_db()
+    assert (outcomes.count(True), card.balance_cents, card.status) == (paid, left, status)
+    assert all(at_once(*(partial(settled, order, 0) for order in [*orders, *orders])))
+    card.refresh_from_db()
+    assert (card.balance_cents, card.status) == (values["balance_cents"], "active")
+    assert sum(amount for _, amount, _ in entered(card)) == card.balance_cents
 
 
 # --- Bought by orders -----------------------------------------------------------------------------
