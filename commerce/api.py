@@ -1,6 +1,7 @@
 """Where the protocol meets the project: tenancy, permissions, rate limits, and every write through `changes`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache, partial
 from math import isfinite
@@ -20,10 +21,12 @@ from commerce.errors import AccessDenied, CodeRefused, Forbidden, InvalidToken, 
 from commerce.jsonapi import lookups  # noqa: F401  (registers the look-ups of the filters)
 from commerce.jsonapi import resource as declared
 from commerce.jsonapi.errors import ApiError, error, invalid
-from commerce.jsonapi.parser import is_storable, pointer_to
+from commerce.jsonapi.parser import ResourceDocument, is_storable, pointer_to
 from commerce.jsonapi.plan import Context, Plan
 from commerce.jsonapi.prepared import Row
+from commerce.jsonapi.query import Fieldsets
 from commerce.jsonapi.views import Done, ResourceView, unknown_url
+from commerce.jsonapi.writing import Write
 from commerce.models import Organization, Tenant, amounts
 from commerce.money import PercentageField
 from commerce.permissions import Reach
@@ -159,6 +162,7 @@ class ApiView(ResourceView):
             raise
         self.tenant, self.reach = self.caller.tenant, self.caller.reach
         self.prohibited = permissions.prohibited(self.reach, self.resource.type)
+        self.shown = _shown_to_shoppers() if self.caller.is_shopper else {}
         request._request.application_id = self.caller.application_id  # type: ignore[attr-defined]
         self.allowance = rate_limits.take(bucket, str(self.caller.application_id), self.tenant.mode, self.now)
         self.check_allowance()
@@ -241,6 +245,17 @@ class ApiView(ResourceView):
         whose = permissions.creator(self.reach, self.resource.type)
         return self.resource.model(organization=self.organization, mode=self.tenant.mode, **whose)
 
+    def write(self, document: ResourceDocument, *, creating: bool) -> Write:
+        ignored = permissions.ignored(self.reach, self.resource.type)
+        heeded = {name: value for name, value in document.attributes.items() if name not in ignored}
+        return super().write(replace(document, attributes=heeded), creating=creating)
+
+    def locked(self, public_id: str) -> Any:
+        row = super().locked(public_id)
+        if not permissions.may_change(self.reach, self.resource.type, row):
+            raise AccessDenied
+        return row
+
     def created(self, plan: Plan, row: Any) -> Row:
         answered = plan.one(row.pk, self.tenant if permissions.may_lose(self.reach, self.resource.type) else self.reach)
         if answered is None:
@@ -256,6 +271,16 @@ class ApiView(ResourceView):
 
 
 declared.Resource.view_base = ApiView
+
+
+@lru_cache
+def _shown_to_shoppers() -> Fieldsets:
+    """Of types that they do not see whole, what they see."""
+    return {
+        name: frozenset({*registry[name].all_attributes, *registry[name].relations}) - untold
+        for name, untold in permissions.UNTOLD.items()
+        if name in registry
+    }
 
 
 # --- Routes ---------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ MOST_TOKENS = 4096
 
 ALL_MARKETS = "market:all"
 _BY_ROLE = (Application.Kind.INTEGRATION, Application.Kind.WEBAPP)
-PERMISSIONS = {"list": "read", "retrieve": "read"}
+PERMISSIONS = {"list": "read", "retrieve": "read", "related": "read"}
 """Action of the API -> what roles call it, where they call it otherwise."""
 
 
@@ -179,7 +179,7 @@ class Caller:
         return self.owner.key if self.owner and self.owner.type == CUSTOMER else None
 
     def permits(self, action: str, resource_type: str) -> bool:
-        """Whether `action`: list, retrieve, create, update or destroy. A role that is gone allows nothing."""
+        """Whether `action`, as `permissions.allows` says. A role that is gone allows nothing."""
         if isinstance(self.reach, Shopper):
             return permissions.allows(self.reach, action, resource_type)
         if self.role is None:
@@ -256,7 +256,7 @@ def _reach(tenant: Tenant, kind: str, owner: Owner | None, markets: tuple[int, .
     customer = owner.key if owner and owner.type == CUSTOMER else 0
     if kind in _BY_ROLE and not customer:
         return tenant
-    return Shopper(*tenant, customer, list(markets or ()), tenant.organization_id if markets is None else 0)
+    return Shopper.of(tenant, customer, markets)
 
 
 def _markets(claims: dict[str, Any]) -> tuple[int, ...] | None:

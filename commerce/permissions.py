@@ -5,12 +5,13 @@ of the tenant's rows it reaches; a type that is not in the table is closed. The 
 related, included, filtered by, written or referred to, because whatever the API reads starts from them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from commerce.models import Customer, CustomerAddress, Market, Price, Tenant
+from commerce.models import Customer, CustomerAddress, GiftCard, Market, Price, Tenant
 
 
 class Shopper(NamedTuple):
@@ -24,6 +25,20 @@ class Shopper(NamedTuple):
     """A list of the keys in scope."""
     all_markets_of: Any
     """The organization, if all its markets are in scope, or 0."""
+    guests_of: Any
+    """The organization, if there is no customer, or 0."""
+
+    @classmethod
+    def of(cls, tenant: Tenant, customer_id: int, market_ids: Sequence[int] | None) -> "Shopper":
+        """`market_ids` is None where all are in scope."""
+        organization, nobody = tenant.organization_id, 0
+        return cls(
+            *tenant,
+            customer_id,
+            list(market_ids or ()),
+            organization if market_ids is None else nobody,
+            nobody if customer_id else organization,
+        )
 
 
 Reach = Tenant | Shopper
@@ -51,7 +66,7 @@ def open_markets(rows: QuerySet, shopper: Shopper) -> QuerySet:
     """Those in scope that are enabled and not kept for other customers."""
     groups = Customer.objects.owned_by(shopper).filter(pk=shopper.customer_id).values("customer_group")
     return rows.filter(
-        Q(pk__among=shopper.market_ids) | Q(organization_id=shopper.all_markets_of),
+        in_scope(shopper, market="pk"),
         Q(customer_group__isnull=True) | Q(customer_group__in=groups),
         disabled_at__isnull=True,
     )
@@ -83,6 +98,36 @@ def own_addresses(rows: QuerySet, shopper: Shopper) -> QuerySet:
     return rows.filter(Q(created_by=shopper.customer_id) | Q(pk__in=book.values("address")))
 
 
+def offered_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
+    """What is not out of use, of an open market or of none in particular."""
+    return bundled_there(rows.filter(disabled_at__isnull=True), shopper)
+
+
+def of_orders(path: str = "") -> Rows:
+    """Rows from which `path` leads to an order of the shopper's, in a market in scope, closed or not.
+
+    Of a customer those are its own; whoever is none reaches the orders of guests, if it knows their ids.
+    """
+
+    def of_own_orders(rows: QuerySet, shopper: Shopper) -> QuerySet:
+        of_guests = Q((f"{path}guest", True), (f"{path}organization_id", shopper.guests_of))
+        return rows.filter(Q((f"{path}customer", shopper.customer_id)) | of_guests, in_scope(shopper, path))
+
+    return of_own_orders
+
+
+def drafts_and_own_cards(rows: QuerySet, shopper: Shopper) -> QuerySet:
+    """Gift cards that are yet to be bought, for whoever knows their ids, and those that are meant for the customer."""
+    draft = Q(status=GiftCard.Status.DRAFT)
+    of_market = Q(market__isnull=True) | in_scope(shopper)
+    return rows.filter(draft | Q(gift_card_recipient__customer=shopper.customer_id), of_market)
+
+
+def in_scope(shopper: Shopper, path: str = "", market: str = "market") -> Q:
+    """`path` leads to what has the market, and belongs to the same organization."""
+    return Q((f"{path}{market}__among", shopper.market_ids)) | Q((f"{path}organization_id", shopper.all_markets_of))
+
+
 def markets(reach: Reach) -> QuerySet:
     """The enabled markets that are reached: a shopper's are in scope and open to it."""
     enabled = Market.objects.owned_by(reach).filter(disabled_at__isnull=True)
@@ -93,6 +138,14 @@ def markets(reach: Reach) -> QuerySet:
 
 PROHIBITED = frozenset({"tags", "_add_tags", "_remove_tags", "_reset_circuit"})
 """What no shopper may pass, whatever the type."""
+
+
+def always(row: Any) -> bool:
+    return True
+
+
+def is_draft(card: GiftCard) -> bool:
+    return card.status == GiftCard.Status.DRAFT
 
 
 class Entry(NamedTuple):
@@ -107,9 +160,18 @@ class Entry(NamedTuple):
     """The column that keeps the customer who created a row."""
     prohibited: str = ""
     """What shoppers may not pass, besides `PROHIBITED`."""
+    ignored: str = ""
+    """What shoppers may pass to no effect."""
+    of_guest: Mapping[str, Any] = MappingProxyType({})
+    """The columns of a new row of whoever is no customer."""
+    untold: str = ""
+    """Attributes that shoppers do not see."""
+    may_change: Callable[[Any], bool] = always
+    """Whether a row that is reached may be updated or destroyed."""
 
 
 _SHOWN = "list retrieve"
+_PARTS = "retrieve create update destroy"
 
 TABLE = {
     "organizations": Entry("retrieve", "retrieve", every),
@@ -122,6 +184,10 @@ TABLE = {
     "bundles": Entry(_SHOWN, _SHOWN, bundled_there),
     "sku_lists": Entry("retrieve", "retrieve", nobody_elses),
     "evaluations": Entry("create", "create", every),
+    "payment_methods": Entry("related retrieve", "related retrieve", offered_there),
+    "shipping_methods": Entry(
+        "related retrieve", "related retrieve", offered_there, untold="shared_secret external_prices_url"
+    ),
     # Who buys. Signing up is creating a customer.
     "customers": Entry(
         "create",
@@ -132,34 +198,59 @@ TABLE = {
     ),
     "customer_addresses": Entry("", "list retrieve create update destroy", own("customer")),
     "addresses": Entry("create", "list retrieve create update", own_addresses, may_lose=True, creator="created_by"),
-    # What is bought.
+    # What is bought. Whoever is no customer shows nothing but the ids, which nobody guesses.
     "orders": Entry(
         "retrieve create update",
         "list retrieve create update",
-        own("customer"),
-        may_lose=True,
+        of_orders(),
         creator="customer",
+        of_guest={"guest": True},
+        ignored="guest",
         prohibited="number _pending _approve _approve_and_capture _capture _refund _fulfill _fix_payment_source "
         "_refresh_prices _start_editing _stop_editing expires_at expiration_info",
     ),
     "line_items": Entry(
-        "retrieve create update destroy",
-        "list retrieve create update destroy",
-        own("order__customer"),
+        f"related {_PARTS}",
+        f"list {_PARTS}",
+        of_orders("order__"),
         prohibited="unit_amount_cents options_amount_cents _reserve_stock _reset_restocked_quantity",
     ),
+    "line_item_options": Entry(
+        f"related {_PARTS}", f"list {_PARTS}", of_orders("line_item__order__"), prohibited="unit_amount_cents"
+    ),
+    "shipments": Entry(
+        "related retrieve update",
+        "list retrieve update",
+        of_orders("order__"),
+        prohibited="number _upcoming _cancel _on_hold _picking _packing _ready_to_ship _ship _deliver "
+        "_reserve_stock _release_stock _decrement_stock",
+    ),
+    "resource_errors": Entry("related retrieve", "related retrieve", of_orders("order__")),
+    # Never listed: drafts are anybody's who knows them.
     "gift_cards": Entry(
-        "retrieve create update", "list retrieve create update", own("gift_card_recipient__customer"), may_lose=True
+        "retrieve create update",
+        "retrieve create update",
+        drafts_and_own_cards,
+        prohibited="code expires_at _purchase _activate _deactivate _balance_change_cents",
+        may_change=is_draft,
     ),
 }
 
 
+UNTOLD = {name: frozenset(entry.untold.split()) for name, entry in TABLE.items() if entry.untold}
+"""Type -> attributes that no shopper sees."""
+
+
 def allows(shopper: Shopper, action: str, resource_type: str) -> bool:
-    """Whether `action`, one of list, retrieve, create, update and destroy, is open to the shopper."""
+    """Whether `action` is open to the shopper: list, retrieve, create, update, destroy, or related.
+
+    The latter is to see those that belong to something the shopper sees; who may list them may do that too.
+    """
     entry = TABLE.get(resource_type)
     if entry is None:
         return False
-    return action in (entry.customer if shopper.customer_id else entry.guest).split()
+    open_actions = (entry.customer if shopper.customer_id else entry.guest).split()
+    return action in open_actions or (action == "related" and "list" in open_actions)
 
 
 def within(reach: Reach, resource_type: str, rows: QuerySet) -> QuerySet:
@@ -176,13 +267,27 @@ def prohibited(reach: Reach, resource_type: str) -> frozenset[str]:
     return PROHIBITED | set(entry.prohibited.split()) if entry else frozenset()
 
 
+def ignored(reach: Reach, resource_type: str) -> frozenset[str]:
+    """Attributes that may be passed to no effect."""
+    entry = TABLE.get(resource_type) if isinstance(reach, Shopper) else None
+    return frozenset(entry.ignored.split()) if entry else frozenset()
+
+
 def may_lose(reach: Reach, resource_type: str) -> bool:
     """Whether a new row may lie beyond the reach of who created it."""
     return isinstance(reach, Shopper) and TABLE[resource_type].may_lose
 
 
-def creator(reach: Reach, resource_type: str) -> dict[str, int]:
+def may_change(reach: Reach, resource_type: str, row: Any) -> bool:
+    """Whether a row that is reached may be updated or destroyed, where these actions are open."""
+    return not isinstance(reach, Shopper) or TABLE[resource_type].may_change(row)
+
+
+def creator(reach: Reach, resource_type: str) -> Mapping[str, Any]:
     """The column of a new row that keeps whose it is, with its value."""
-    if not isinstance(reach, Shopper) or not reach.customer_id or not TABLE[resource_type].creator:
+    if not isinstance(reach, Shopper):
         return {}
-    return {f"{TABLE[resource_type].creator}_id": reach.customer_id}
+    entry = TABLE[resource_type]
+    if not reach.customer_id:
+        return entry.of_guest
+    return {f"{entry.creator}_id": reach.customer_id} if entry.creator else {}

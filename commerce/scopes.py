@@ -41,7 +41,7 @@ def places_of(scope: str, application: Application, customer_id: int | None) -> 
     """
     tenant = application.tenant
     is_shopping = application.kind == Application.Kind.SALES_CHANNEL or customer_id is not None
-    everywhere: Reach = Shopper(*tenant, customer_id or 0, [], tenant.organization_id) if is_shopping else tenant
+    everywhere: Reach = Shopper.of(tenant, customer_id or 0, None) if is_shopping else tenant
     markets = permissions.markets(everywhere)
     stock_locations = StockLocation.objects.owned_by(tenant)
     places = _places(scope, markets, stock_locations, is_strict=True)

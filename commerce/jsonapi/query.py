@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote
 
@@ -33,6 +33,11 @@ class Query:
     conditions: Mapping[str, str] = field(default_factory=dict)
     key: Any = ""
     """What a plan depends on, hashable."""
+
+    def showing(self, shown: Fieldsets) -> "Query":
+        """The same, of the types in `shown` no more than their fields in it."""
+        narrowed = {name: self.fields.get(name, names) & names for name, names in shown.items()}
+        return replace(self, fields={**self.fields, **narrowed}, key=(self.key, frozenset(shown.items())))
 
 
 NOTHING = Query()

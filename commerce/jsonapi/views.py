@@ -21,7 +21,7 @@ from commerce.jsonapi.negotiation import check_accept, check_content_type
 from commerce.jsonapi.pagination import page_count
 from commerce.jsonapi.plan import Compound, Context, Plan, plan_for
 from commerce.jsonapi.prepared import Row
-from commerce.jsonapi.query import IncludeTree, Query, page_url, parse_query
+from commerce.jsonapi.query import Fieldsets, IncludeTree, Query, page_url, parse_query
 from commerce.jsonapi.renderer import dump, response, strong_etag, weak_etag
 from commerce.jsonapi.resource import Rel, Resource
 from commerce.jsonapi.searching import Within, search
@@ -49,13 +49,18 @@ class ResourceView(ViewSetMixin, APIView):
     by: Any
     prohibited: frozenset[str] = frozenset()
     """Attributes and relationships of the resource that the caller may not pass."""
+    shown: Fieldsets = {}
+    """Of types that the caller does not see whole, what it sees: type -> attributes and relationships."""
 
     def enter(self, request: Request) -> None:
         """Identifies the caller and sets what is above; raises ApiError to turn it away."""
         raise NotImplementedError
 
     def authorize(self, action: str, resource: Resource) -> None:
-        """Raises ApiError unless the caller may do `action` (list, retrieve, create, update, destroy) to `resource`."""
+        """Raises ApiError unless the caller may do `action` to `resource`.
+
+        That is list, retrieve, create, update or destroy, or related: to see those that belong to something it sees.
+        """
         raise NotImplementedError
 
     def permits(self, action: str, resource: Resource) -> bool:
@@ -203,7 +208,7 @@ class ResourceView(ViewSetMixin, APIView):
         if answers_with:
             self.authorize_included(query.include or {}, answers_with)
             self.authorize_sorted(query.sort, answers_with)
-        return query
+        return query.showing(self.shown) if self.shown else query
 
     def authorize_included(self, include: IncludeTree, resource: Resource) -> None:
         for name, branch in include.items():
@@ -213,7 +218,7 @@ class ResourceView(ViewSetMixin, APIView):
                 self.authorize_included(branch, resource.target(relation))
 
     def authorize_related(self, relation: Rel, resource: Resource) -> None:
-        self.authorize("list" if relation.many else "retrieve", resource.target(relation))
+        self.authorize("related" if relation.many else "retrieve", resource.target(relation))
 
     def authorize_sorted(self, criteria: tuple[str, ...], resource: Resource) -> None:
         for criterion in criteria:

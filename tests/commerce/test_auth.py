@@ -443,7 +443,7 @@ def session_of(application: Application, **values: Any) -> auth.Caller:
 @pytest.mark.parametrize("kind", ["sales_channel", "webapp", "integration"])
 def test_whoever_comes_in_the_name_of_a_customer_is_a_shopper(acme: Organization, kind: str):
     caller = session_of(factories.application(acme, kind), owner=auth.Owner("Customer", 7))
-    assert caller.reach == Shopper(acme.pk, "test", 7, [], acme.pk)
+    assert caller.reach == Shopper(acme.pk, "test", 7, [], acme.pk, 0)
     assert caller.is_shopper
     assert not caller.permits("list", "coupons")
 
@@ -453,7 +453,7 @@ def test_a_sales_channel_reaches_the_markets_its_token_names(acme: Organization)
     token = issued(application, scope="market:code:eu", session=auth.Session(markets=(3, 5)))
     caller = auth.authenticate(request(auth.bearer(token)), NOW)
     assert caller.market_ids == (3, 5)
-    assert caller.reach == Shopper(acme.pk, "test", 0, [3, 5], 0)
+    assert caller.reach == Shopper(acme.pk, "test", 0, [3, 5], 0, acme.pk)
     assert token.claims["market"] == {
         "id": [ids.encode(3), ids.encode(5)],
         "stock_location_ids": [],
@@ -470,7 +470,7 @@ def test_a_token_for_all_markets_names_none(acme: Organization):
 
 def test_an_older_token_of_a_market_that_it_does_not_name_reaches_none(acme: Organization):
     token = issued(factories.application(acme, "sales_channel"), scope="market:code:eu")
-    assert auth.authenticate(request(auth.bearer(token)), NOW).reach == Shopper(acme.pk, "test", 0, [], 0)
+    assert auth.authenticate(request(auth.bearer(token)), NOW).reach == Shopper(acme.pk, "test", 0, [], 0, acme.pk)
 
 
 def test_a_user_of_the_admin_brings_the_permissions_of_the_application(acme: Organization):

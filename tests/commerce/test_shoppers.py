@@ -6,11 +6,26 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
+from commerce import changes, permissions
 from commerce.auth import Owner, Session
-from commerce.models import Address, Application, Customer, Market, Organization, Price
+from commerce.jsonapi.prepared import Instances, like
+from commerce.models import (
+    Address,
+    Application,
+    Customer,
+    GiftCard,
+    LineItem,
+    Market,
+    Order,
+    Organization,
+    Price,
+    ResourceError,
+    Shipment,
+)
+from commerce.permissions import Shopper
 from tests import factories
 from tests.client import Api, identifier, nothing_written, path_of, refused, statements
-from tests.factories import NOW
+from tests.factories import BY, NOW
 
 pytestmark = pytest.mark.usefixtures("unlimited", "travel")
 
@@ -268,3 +283,146 @@ def test_nobody_writes_into_the_book_of_another(channel: Application, ada: Custo
         assert is_missing(api.update(mine, address=theirs.address))
     own = api.create("customer_addresses", {"customer_email": "ada@example.com"}, address=mine.address)
     assert own.status_code == 201
+
+
+# --- Orders ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def orders(acme: Organization, ada: Customer, bob: Customer) -> dict[str, Order]:
+    """Orders in one market but for "abroad", each with a line, a shipment and an error."""
+    europe = factories.market(acme)
+    made = {
+        "guest's": factories.order(acme, market=europe, guest=True),
+        "another guest's": factories.order(acme, market=europe, guest=True, customer=bob),
+        "ada's": factories.order(acme, market=europe, customer=ada),
+        "ada's as a guest": factories.order(acme, market=europe, customer=ada, guest=True),
+        "bob's": factories.order(acme, market=europe, customer=bob),
+        "nobody's": factories.order(acme, market=europe),
+        "abroad": factories.order(acme, guest=True, customer=ada),
+        "live": factories.order(acme, guest=True, customer=ada, mode="live"),
+        "foreign": factories.order(factories.organization(slug="globex"), guest=True),
+    }
+    for order in made.values():
+        told = {"organization": order.organization, "mode": order.mode, "order": order}
+        changes.create(LineItem(item_type="skus", quantity=1, **told), BY)
+        changes.create(Shipment(number=order.number, **told), BY)
+        changes.create(ResourceError(name="base", code="invalid", message="Something is wrong.", **told), BY)
+    return made
+
+
+OF_ORDERS = {
+    Order: lambda order: order,
+    LineItem: lambda line: line.order,
+    Shipment: lambda shipment: shipment.order,
+    ResourceError: lambda error: error.order,
+}
+
+
+def reached(shopper: Shopper, model: Any, orders: dict[str, Order]) -> set[str]:
+    """Of which orders the rows are that are reached, by a statement that is prepared for any shopper."""
+    tenant = like(shopper)
+    rows = permissions.within(tenant, model.wire_type, model.objects.owned_by(tenant))
+    found = {OF_ORDERS[model](row) for row in Instances(rows).load(shopper._asdict())}
+    return {name for name, order in orders.items() if order in found}
+
+
+EVERYWHERE = {"guest's", "another guest's", "ada's as a guest", "abroad"}
+
+
+@pytest.mark.parametrize("model", OF_ORDERS)
+def test_a_guest_reaches_the_orders_of_guests_and_what_belongs_to_them(
+    acme: Organization, orders: dict[str, Order], model: Any
+):
+    tenant, europe = orders["guest's"].tenant, orders["guest's"].market_id
+    assert reached(Shopper.of(tenant, 0, None), model, orders) == EVERYWHERE
+    assert reached(Shopper.of(tenant, 0, [europe]), model, orders) == EVERYWHERE - {"abroad"}
+    assert reached(Shopper.of(tenant, 0, []), model, orders) == set()
+
+
+@pytest.mark.parametrize("model", OF_ORDERS)
+def test_a_customer_reaches_its_own_orders_and_what_belongs_to_them(
+    acme: Organization, orders: dict[str, Order], ada: Customer, model: Any
+):
+    tenant, europe = orders["guest's"].tenant, orders["guest's"].market_id
+    own = {"ada's", "ada's as a guest", "abroad"}
+    assert reached(Shopper.of(tenant, ada.pk, None), model, orders) == own
+    assert reached(Shopper.of(tenant, ada.pk, [europe]), model, orders) == own - {"abroad"}
+
+
+def test_a_market_that_closes_keeps_its_orders(acme: Organization, orders: dict[str, Order], ada: Customer):
+    Market.objects.update(disabled_at=NOW, customer_group=factories.customer_group(acme))
+    tenant, europe = orders["guest's"].tenant, orders["guest's"].market_id
+    assert reached(Shopper.of(tenant, 0, None), Order, orders) == EVERYWHERE
+    assert "ada's" in reached(Shopper.of(tenant, ada.pk, [europe]), Order, orders)
+
+
+def test_the_order_of_a_guest_is_one_and_that_of_a_customer_is_its_own(acme: Organization, ada: Customer):
+    tenant = ada.tenant
+    assert permissions.creator(Shopper.of(tenant, 0, None), "orders") == {"guest": True}
+    assert permissions.creator(Shopper.of(tenant, ada.pk, None), "orders") == {"customer_id": ada.pk}
+    assert permissions.creator(tenant, "orders") == {}
+
+
+# --- Gift cards -----------------------------------------------------------------------------------
+
+
+def test_a_gift_card_that_is_yet_to_be_bought_is_anybody_s_who_knows_it(
+    channel: Application, acme: Organization, ada: Customer
+):
+    draft = factories.gift_card(acme, status="draft")
+    for api in (of(channel), of(channel, ada), of(channel, None, factories.market(acme))):
+        assert api.get(path_of(draft)).status_code == 200
+        assert api.update(draft, {"balance_cents": 2500}).status_code == 200
+        assert refused(api.get("gift_cards"))[:2] == (401, "UNAUTHORIZED")
+
+
+def test_a_gift_card_that_was_bought_is_its_recipient_s_to_see(
+    channel: Application, acme: Organization, ada: Customer, bob: Customer
+):
+    card = factories.gift_card(acme, gift_card_recipient=factories.gift_card_recipient(acme, customer=ada))
+    assert of(channel, ada).get(path_of(card)).status_code == 200
+    assert [is_missing(api.get(path_of(card))) for api in (of(channel), of(channel, bob))] == [True, True]
+    with nothing_written():
+        answer = of(channel, ada).update(card, {"balance_cents": 99_999})
+        assert refused(answer)[:2] == (401, "UNAUTHORIZED")
+
+
+def test_a_gift_card_of_another_market_is_not_there(channel: Application, acme: Organization):
+    europe, asia = factories.market(acme), factories.market(acme)
+    card = factories.gift_card(acme, status="draft", market=asia)
+    assert is_missing(of(channel, None, europe).get(path_of(card)))
+    assert of(channel, None, asia).get(path_of(card)).status_code == 200
+    assert of(channel).get(path_of(card)).status_code == 200
+
+
+def test_a_shopper_makes_drafts(channel: Application, acme: Organization):
+    answer = of(channel).create("gift_cards", {"balance_cents": 5000, "currency_code": "EUR"})
+    assert (answer.status_code, answer.json()["data"]["attributes"]["status"]) == (201, "draft")
+    card = GiftCard.objects.get()
+    with nothing_written():
+        for name, value in {"_purchase": True, "_activate": True, "_balance_change_cents": 1, "code": "MINE"}.items():
+            assert refused(of(channel).update(card, {name: value}))[:2] == (400, "PARAM_NOT_ALLOWED")
+
+
+# --- Ways to pay and to ship ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("made", [factories.payment_method, factories.shipping_method])
+def test_what_an_open_market_offers_is_shown(channel: Application, acme: Organization, made: Any):
+    europe, asia = factories.market(acme), factories.market(acme)
+    rows = [made(acme, market=market) for market in (None, europe, asia)] + [made(acme, disabled_at=NOW)]
+    api = of(channel, None, europe)
+    assert [api.get(path_of(row)).status_code for row in rows] == [200, 200, 404, 404]
+    Market.objects.update(disabled_at=NOW)
+    assert api.get(path_of(rows[1])).status_code == 404
+
+
+def test_no_shopper_is_told_the_secret_of_a_service(channel: Application, acme: Organization, api: Api):
+    method = factories.shipping_method(acme)
+    told = api.data(path_of(method))["attributes"]
+    shown = of(channel).data(path_of(method))["attributes"]
+    assert told.keys() - shown.keys() == {"shared_secret", "external_prices_url"}
+    fields = "fields[shipping_methods]=name,shared_secret"
+    assert of(channel).data(f"{path_of(method)}?{fields}")["attributes"] == {"name": method.name}
+    assert api.data(f"{path_of(method)}?{fields}")["attributes"].keys() == {"name", "shared_secret"}
