@@ -1,8 +1,8 @@
 """The one write door: a row, its version and its event, in one transaction.
 
 API, admin, dialects, jobs and commands write owned rows through `create`, `save` and `delete`, or through the twins for
-many rows at once (`record_batch`, `delete_all`), for counters (`count`, `reset`) and for what follows from other rows
-(`create_computed`, `save_computed`). Outside of it rows are only read.
+many rows at once (`record_batch`, `delete_all`), for counters (`count`, `reset`; balances: `commerce.ledger`) and for
+what follows from other rows (`create_computed`, `save_computed`). Outside of it rows are only read.
 """
 
 from collections.abc import Iterator, Sequence
