@@ -316,7 +316,7 @@ def _set_price(line: LineItem, price: Any, attribute: str) -> None:
 
 def refresh_prices(order: Order, by: By) -> None:
     """Asks the price list of the market anew for every line whose price was not given."""
-    lines = _sold(order)
+    lines = sold_lines(order)
     _price(lines, order)
     for line in lines:
         line.set_total()
@@ -359,7 +359,8 @@ def refresh(order: Order, by: By) -> Quote:
     return quote
 
 
-def _sold(order: Order) -> list[LineItem]:
+def sold_lines(order: Order) -> list[LineItem]:
+    """What the customer put into the order."""
     lines = order.line_items.select_related("sku", "bundle", "gift_card").order_by("created_at", "pk")
     return [line for line in lines if line.is_sold]
 
@@ -536,7 +537,7 @@ def place(order: Order, by: By) -> None:
 def _check_placeable(order: Order) -> None:
     if not order.customer_email:
         raise ValidationError({"customer_email": ValidationError("can't be blank", code="blank")})
-    if not _sold(order):
+    if not sold_lines(order):
         raise ValidationError({"line_items": ValidationError("can't be blank", code="blank")})
 
 

@@ -4,12 +4,14 @@ from django.views.generic import RedirectView
 
 from commerce import api, authorize, health, oauth
 from coupons.cart_page import try_a_cart
-from coupons.evaluations import evaluations
+from coupons.evaluations import evaluations, flex_check, order_evaluation
 from promotions import rule_checks
 
 urlpatterns = [
     path("api/evaluations", evaluations),
     path("api/evaluations/", evaluations),
+    path("api/orders/<str:id>/evaluation", order_evaluation),
+    path("api/flex_promotions/<str:id>/check/<str:order_id>", flex_check),
     path("api/rules/check", rule_checks.check),
     path("api/<path:path>", api.route),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),

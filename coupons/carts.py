@@ -117,11 +117,36 @@ class CartSerializer(Strict):
 # --- The reading ----------------------------------------------------------------------------------
 
 
+class CodesSerializer(Strict):
+    """Codes to be tried on an order that has all the rest."""
+
+    coupon_code = text(required=False, allow_null=True, allow_blank=True)
+    coupon_codes = listed(text(), MOST_CODES, required=False)
+
+
+def codes_of(document: parser.ResourceDocument) -> tuple[str, ...] | None:
+    """The codes of a document that holds nothing else; None where it holds none. Raises ApiError."""
+    serializer = CodesSerializer(data=document.attributes)
+    if not serializer.is_valid():
+        raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
+    given = serializer.validated_data
+    if not given:
+        return None
+    return (*given.get("coupon_codes", ()), *filter(None, [given.get("coupon_code")]))
+
+
 class CartReader:
     """From the document to a Cart: what it names is found within the tenant, and what it leaves out is completed."""
 
-    def __init__(self, document: parser.ResourceDocument, reach: Reach, markets: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self,
+        document: parser.ResourceDocument,
+        reach: Reach,
+        markets: tuple[int, ...] | None = None,
+        form: type[CartSerializer] = CartSerializer,
+    ) -> None:
         """`reach` is what the caller reaches, `markets` the keys of those its token is for, or None for all."""
+        self.form = form
         self.document = document
         self.reach = reach
         self.tenant = Tenant(reach.organization_id, reach.mode)
@@ -130,7 +155,7 @@ class CartReader:
 
     def read(self) -> Cart:
         """Raises ApiError with all that is wrong."""
-        serializer = CartSerializer(data=self.document.attributes)
+        serializer = self.form(data=self.document.attributes)
         if not serializer.is_valid():
             raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
         self.given = serializer.validated_data

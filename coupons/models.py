@@ -1,4 +1,5 @@
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
@@ -6,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from commerce.codes import LONGEST_CODE, clean_code
-from commerce.models import Customer, Mode, Order, Organization, Owned, normalise_email
+from commerce.models import Customer, Mode, Order, Organization, Owned, OwnedQuerySet, normalise_email
 from commerce.models.recipients import Recipient
 from commerce.money import MAX_CENTS, CurrencyCodeField
 from promotions.models import CouponCodesPromotionRule, Promotion
@@ -81,6 +82,20 @@ class Coupon(Owned):
             clean_code(self, "coupons")
 
 
+class RedemptionQuerySet(OwnedQuerySet):
+    """Redemptions by where they stand at an instant; the same derivation as `redemption_status`, in SQL."""
+
+    def overdue(self, now: datetime) -> Self:
+        return self.filter(state=Redemption.State.RESERVED, reserved_until__lte=now)
+
+    def with_status(self, status: str, now: datetime) -> Self:
+        """`status` is a state, or `expired` for reservations whose time is over."""
+        if status == "expired":
+            return self.overdue(now)
+        rows = self.filter(state=status)
+        return rows.filter(reserved_until__gt=now) if status == Redemption.State.RESERVED else rows
+
+
 class Redemption(Owned):
     """What an order used up: one of ours, or one that is kept elsewhere and named by `reference`.
 
@@ -110,6 +125,11 @@ class Redemption(Owned):
     promotions: models.ManyToManyField = models.ManyToManyField(Promotion, through="Use", related_name="redemptions")
     coupons: models.ManyToManyField = models.ManyToManyField(Coupon, through="Use", related_name="redemptions")
 
+    objects: ClassVar[Any] = RedemptionQuerySet.as_manager()
+
+    steps: tuple[Any, ...] = ()
+    """What triggers of a request ask for, as functions of the redemption, once it is written."""
+
     unversioned = Owned.unversioned | {"email_norm", "evaluation"}
 
     class Meta:
@@ -131,6 +151,10 @@ class Redemption(Owned):
 
     def clean(self) -> None:
         self.email_norm = normalise_email(self.customer_email)[:255] if self.customer_email else None
+
+    def reserve(self, seconds: int, now: datetime) -> None:
+        """Makes a new one a reservation, which is over after so many seconds."""
+        self.state, self.reserved_until = self.State.RESERVED, now + timedelta(seconds=seconds)
 
     def status(self, now: datetime) -> str:
         return redemption_status(self.state, self.reserved_until, now)

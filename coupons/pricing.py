@@ -3,25 +3,25 @@
 Orders are priced by `check_code`, `price`, `commit` and `release`, as `commerce.pricing.Pricing` says.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from commerce import changes, ids, pricing
+from commerce import changes, ids, orders, pricing
 from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
 from coupons import answers, redeeming
 from coupons.claims import FINAL, claims, openings, usage
 from coupons.models import OrderEvaluation
-from promotions import callouts, documents, facts, loading
+from promotions import callouts, documents, facts, flex_rules, loading
 from promotions.carts import Cart, CartLine, CartShipment
 from promotions.engine import types
 from promotions.engine.calculate import calculate
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Applied, Claim, Evaluation, Outcome, Promotion
-from promotions.models import ExternalPromotion
+from promotions.models import ExternalPromotion, FlexPromotion
 
 # --- Carts ----------------------------------------------------------------------------------------
 
@@ -108,7 +108,7 @@ def check_code(order: Order, code: str, by: changes.By) -> pricing.Refusal | Non
 def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment], by: changes.By) -> Quote:
     cart = cart_of(order, lines, shipments)
     evaluation = evaluate(cart, order.organization, by, explain=True)
-    document = answers.answer(cart, evaluation, ids.encode)
+    document = answers.answer(cart, evaluation, told_id(cart))
     OrderEvaluation.objects.update_or_create(order_id=order.pk, defaults={"evaluated_at": by.now, "document": document})
     claimed = [one.claim or NO_CLAIM for one in evaluation.applied]
     refused = [replace(one.claim, refusal=one.refusal) for one in evaluation.not_applied if one.claim]
@@ -144,6 +144,23 @@ def cart_of(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipmen
         metadata=order.metadata,
         order=order,
     )
+
+
+def whole_cart(order: Order) -> Cart:
+    """The order with all it holds."""
+    return cart_of(order, orders.sold_lines(order), list(order.shipments.all()))
+
+
+def rule_outcomes(flex: FlexPromotion, order: Order, by: changes.By) -> Sequence[Mapping[str, Any]]:
+    """What each rule of a flex promotion finds in the order, whatever else applies to it."""
+    cart = whole_cart(order)
+    document = facts.facts(cart, loading.order_of(cart, loading.definitions(cart.tenant, by.now)))
+    return flex_rules.stored_program(flex.rules).outcomes(document, by.now)
+
+
+def told_id(cart: Cart) -> Callable[[int], Any]:
+    """How the lines of a cart are called: those of an order by their ids, others by their places."""
+    return ids.encode if cart.order else int
 
 
 def _line(line: LineItem, order: Order) -> CartLine:

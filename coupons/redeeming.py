@@ -43,6 +43,14 @@ def redeem(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
     _use(redemption, taken, by)
 
 
+def update(redemption: Redemption, by: By) -> None:
+    """Saves the redemption, and then does what its triggers asked for."""
+    changes.save(redemption, by)
+    steps, redemption.steps = redemption.steps, ()
+    for step in steps:
+        step(redemption, by)
+
+
 def commit(redemption: Redemption, by: By) -> None:
     """Makes a reservation final; once is enough."""
     if redemption.state == COMMITTED:
@@ -68,7 +76,7 @@ def _release(redemption: Redemption, uses: Sequence[Use], by: By) -> None:
 
 def release_overdue(tenant: Tenant, by: By) -> bool:
     """Gives back what reservations of the tenant hold that were never made final; whether there were any."""
-    overdue = Redemption.objects.owned_by(tenant).filter(state=RESERVED, reserved_until__lte=by.now)
+    overdue = Redemption.objects.owned_by(tenant).overdue(by.now)
     if not overdue.exists():
         return False
     with changes.atomic():

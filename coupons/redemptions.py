@@ -1,0 +1,239 @@
+"""`redemptions`, beyond the contract: codes used by orders that are kept elsewhere, validated, computed and counted by
+one `POST`; and what placing an order of ours used.
+
+    {"data": {"type": "redemptions", "attributes": {
+        "coupon_code": "SUMMER-26", "reference": "their order", "customer_email": "...",
+        "line_items": [{"sku_code": "SHIRT", "quantity": 2}],   or   "amount_cents": 5000, "currency_code": "EUR"
+        "_reserve": true, "time_to_live": 900
+    }}}
+
+The cart is that of an evaluation. What is reserved counts until `_commit`, `_cancel` or the end of its time. With an
+`Idempotency-Key` the same request has the same answer, and uses nothing twice.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpResponse
+from rest_framework import fields, serializers
+from rest_framework.request import Request
+
+from commerce.api import ApiView, Resource, registry
+from commerce.changes import By
+from commerce.codes import normalise_code
+from commerce.errors import DomainError
+from commerce.jsonapi import parser
+from commerce.jsonapi.errors import ApiError, Problem, invalid
+from commerce.jsonapi.plan import plan_for
+from commerce.jsonapi.renderer import response
+from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
+from commerce.jsonapi.views import READ_ONE, refusal
+from commerce.money import as_float, formatted
+from commerce.pricing import LimitReached
+from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from coupons import answers, idempotency, pricing, redeeming
+from coupons.carts import ATTRIBUTES, CartReader, CartSerializer, cents, number, text
+from coupons.idempotency import Answer
+from coupons.models import Redemption, redemption_status
+from coupons.redeeming import Taken
+from coupons.resources import PROMOTION_TYPES
+from promotions.carts import Cart
+from promotions.engine.types import Evaluation
+
+# --- The form -------------------------------------------------------------------------------------
+
+LONGEST_RESERVATION = 24 * 3600
+
+
+class RedemptionSerializer(CartSerializer):
+    """A cart, or an amount in place of its lines, and what is done with it."""
+
+    amount_cents = cents(required=False)
+    reference = text(required=False, allow_null=True)
+    reference_origin = text(required=False, allow_null=True)
+    _reserve = fields.BooleanField(default=False)
+    time_to_live = number(1, LONGEST_RESERVATION, default=900)
+
+    def validate(self, cart: Any) -> Any:
+        if "amount_cents" in cart:
+            if cart["line_items"]:
+                raise serializers.ValidationError({"amount_cents": "stands in place of line_items"}, code="invalid")
+            cart["line_items"] = [_whole(cart["amount_cents"])]
+        return super().validate(cart)
+
+
+def _whole(amount: int) -> dict[str, Any]:
+    """One line of an order of which nothing is known but what it comes to."""
+    return {
+        "code": "order",
+        "quantity": 1,
+        "unit_amount_cents": amount,
+        "options_amount_cents": 0,
+        "metadata": {},
+    }
+
+
+# --- The endpoint ---------------------------------------------------------------------------------
+
+
+class RedemptionView(ApiView):
+    def create(self, request: Request) -> HttpResponse:
+        self.authorize("create", self.resource)
+        query = self.query(request, self.resource, READ_ONE)
+        document = parser.resource_document(self.body(request))
+        self.check_type(document)
+        plan = plan_for(self.resource, query)
+
+        def redeemed() -> Answer:
+            """Stored even where it is refused, but then nothing else is."""
+            try:
+                with transaction.atomic():
+                    row = self.redeem(document)
+                    answer = self.single(request, plan, self.row(plan, row.pk), query, status=201)
+            except (ApiError, DomainError, ValidationError) as cause:
+                answer = refusal(self.problem_of(cause))
+            return Answer(answer.status_code, answer.content)
+
+        key = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
+        asked = request._request.body
+        status, body = self.transacted(lambda: idempotency.once(self.tenant, key, asked, self.now, redeemed))
+        return response(body, status)
+
+    def redeem(self, document: parser.ResourceDocument) -> Redemption:
+        reader = CartReader(document, self.reach, self.caller.market_ids, RedemptionSerializer)
+        cart = reader.read()
+        evaluation = pricing.evaluate(cart, self.organization, self.by)
+        if problems := list(_unused(cart, evaluation)):
+            raise ApiError(problems)
+        redemption = new_redemption(cart, reader.given, self.now)
+        redemption.evaluation = answers.answer(cart, evaluation)
+        try:
+            redeeming.redeem(redemption, _taken(evaluation), self.by)
+        except LimitReached as reached:
+            raise ApiError([_limit_problem(cart, reached)]) from None
+        return redemption
+
+
+def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:
+    redemption = Redemption(
+        organization_id=cart.tenant.organization_id,
+        mode=cart.tenant.mode,
+        state=redeeming.COMMITTED,
+        reference=given.get("reference"),
+        reference_origin=given.get("reference_origin"),
+        metadata=given["metadata"],
+        customer=cart.customer,
+        customer_email=cart.customer_email,
+        currency_code=cart.currency_code,
+    )
+    if given["_reserve"]:
+        redemption.reserve(given["time_to_live"], now)
+    return redemption
+
+
+def _taken(evaluation: Evaluation) -> list[Taken]:
+    return [
+        Taken(
+            one.promotion.id,
+            one.claim.coupon_id if one.claim else None,
+            one.claim.code if one.claim else None,
+            -one.amount_cents,
+        )
+        for one in evaluation.applied
+    ]
+
+
+def _unused(cart: Cart, evaluation: Evaluation) -> Iterator[Problem]:
+    """Every code must take something off, or all that was asked for is refused."""
+    used = {normalise_code(one.claim.code) for one in evaluation.applied if one.claim}
+    refused = {normalise_code(one.claim.code): one.refusal for one in evaluation.not_applied if one.claim}
+    for code in cart.coupon_codes:
+        code_norm = normalise_code(code)
+        if code_norm not in used:
+            why = refused[code_norm]
+            told = {"reason": why.reason, "missing": why.missing, "value": code}
+            yield invalid(_pointer(code, cart), "coupon_code", why.sentence, "invalid", **told)
+    if not cart.coupon_codes and not evaluation.applied:
+        yield invalid("/data", "", "No promotion applies to the order.", "invalid", reason="not_applicable")
+
+
+def _pointer(code: str, cart: Cart) -> str:
+    """Codes of the list come before the single one."""
+    place = cart.coupon_codes.index(code)
+    return f"{ATTRIBUTES}/coupon_codes/{place}" if len(cart.coupon_codes) > 1 else f"{ATTRIBUTES}/coupon_code"
+
+
+def _limit_problem(cart: Cart, reached: LimitReached) -> Problem:
+    reason, sentence = reached.refusal
+    code = reached.coupon_code
+    if code is None:
+        return invalid("/data", "", sentence, "invalid", reason=reason)
+    return invalid(_pointer(code, cart), "coupon_code", sentence, "invalid", reason=reason, value=code)
+
+
+# --- The resource ---------------------------------------------------------------------------------
+
+
+def commit(redemption: Redemption, value: Any, by: By) -> None:
+    redemption.steps = (*redemption.steps, redeeming.commit)
+
+
+def cancel(redemption: Redemption, value: Any, by: By) -> None:
+    redemption.steps = (*redemption.steps, redeeming.cancel)
+
+
+def with_status(rows: Any, value: str, now: datetime) -> Any:
+    if value not in (*Redemption.State, "expired"):
+        raise ValidationError("is not one of reserved, committed, released and expired")
+    return rows.with_status(value, now)
+
+
+@registry.register
+class Redemptions(Resource):
+    type = "redemptions"
+    model = Redemption
+    view_base = RedemptionView
+    actions = ("list", "retrieve", "create", "update")
+    attributes = (
+        *("status", "customer_email", "currency_code", "discount_cents", "discount_float", "formatted_discount"),
+        *("evaluation", "reserved_until", "committed_at", "released_at"),
+    )
+    read_only = (
+        *("customer_email", "currency_code", "discount_cents", "evaluation"),
+        *("reserved_until", "committed_at", "released_at", "order", "customer"),
+    )
+    columns = {
+        "status": Derived(redemption_status, "state", "reserved_until", NOW),
+        "discount_float": Derived(as_float, "discount_cents", "currency_code"),
+        "formatted_discount": Derived(formatted, "discount_cents", "currency_code"),
+    }
+    sortable = ("customer_email", "currency_code", "discount_cents", "reserved_until", "committed_at", "released_at")
+    filterable = sortable
+    scopes = {"with_status": with_status}
+    triggers = {
+        "_commit": Trigger(commit, on=("update",), sets="state"),
+        "_cancel": Trigger(cancel, on=("update",), sets="state"),
+    }
+    relationships = (
+        "order",
+        "customer",
+        Rel("promotions", target="promotions", inverse="redemptions"),
+        Rel("coupons", target="coupons", inverse="redemptions"),
+        EVENTS,
+        VERSIONS,
+        EVENT_STORES,
+    )
+
+    def update(self, row: Redemption, by: By) -> None:
+        redeeming.update(row, by)
+
+
+registry.extend(("orders", "customers"), Rel("redemptions"))
+registry.extend(("coupons",), Rel("redemptions", target="redemptions", inverse="coupons"))
+registry.extend(
+    ("promotions", *PROMOTION_TYPES),
+    Rel("redemptions", target="redemptions", inverse="promotions"),
+)
