@@ -195,6 +195,7 @@ def add_line(line: LineItem, by: By) -> None:
     """Adds a line, or its units to the one that has the same item already if `adds_units` says so."""
     _check_editable(line.order)
     _check_not_computed(line)
+    _check_card(line)
     same = _same_line(line) if line.adds_units else None
     if same:
         same.quantity += line.quantity
@@ -212,6 +213,7 @@ def add_line(line: LineItem, by: By) -> None:
 def update_line(line: LineItem, by: By) -> None:
     _check_editable(line.order)
     _check_not_computed(line)
+    _check_card(line)
     if line.quantity != line.stored("quantity") or line.has_given_price != line.stored("has_given_price"):
         _price([line], line.order)
     changes.save(line, by)
@@ -279,6 +281,18 @@ def _check_editable(order: Order) -> None:
 def _check_not_computed(line: LineItem) -> None:
     if line.item_type not in LineItem.GIVEN or line.is_payment:
         raise ValidationError({"item_type": ValidationError("is worked out by the server", code="invalid")})
+
+
+def _check_card(line: LineItem) -> None:
+    """A gift card is bought once: a draft, in the currency of the order."""
+    card = line.gift_card
+    if card is None:
+        return
+    if line.quantity != 1:
+        raise ValidationError({"quantity": ValidationError("of a gift card must be 1", code="invalid")})
+    if card.status != GiftCard.Status.DRAFT or card.currency_code != line.order.currency_code:
+        problem = ValidationError("must be a draft in the currency of the order", code="invalid")
+        raise ValidationError({"item": problem})
 
 
 def _name(line: LineItem) -> None:
@@ -528,7 +542,9 @@ def place(order: Order, by: By) -> None:
     changes.save(order, by)
     changes.announce(order, "place", by)
     changes.delete_all(ResourceError.objects.filter(order=order))
-    _settle_gift_cards(order, by)
+    _debit_gift_card(order, by)
+    for card in _bought_cards(order):
+        gift_cards.purchase(card, by)
     if order.customer:
         customers.count_order(order.customer, 1, by)
     _commit(order, quote, by)
@@ -541,15 +557,11 @@ def _check_placeable(order: Order) -> None:
         raise ValidationError({"line_items": ValidationError("can't be blank", code="blank")})
 
 
-def _settle_gift_cards(order: Order, by: By) -> None:
-    """Debits what the order's card pays, and confirms the cards that were bought."""
+def _debit_gift_card(order: Order, by: By) -> None:
     try:
         gift_cards.settle(order, -order.gift_card_amount_cents, by)
     except gift_cards.Insufficient as error:
         raise _refused(order, "gift_card_code", "gift_card_insufficient", str(error), by) from None
-    for card in _bought_cards(order):
-        if card.status == GiftCard.Status.DRAFT:
-            gift_cards.purchase(card, by)
 
 
 def _bought_cards(order: Order) -> Iterable[GiftCard]:
@@ -694,7 +706,10 @@ def stop_editing(order: Order, by: By) -> None:
     order.status = Order.Status.PLACED
     changes.save(order, by)
     changes.announce(order, "stop_editing", by)
-    _settle_gift_cards(order, by)
+    _debit_gift_card(order, by)
+    for card in _bought_cards(order):
+        if card.status == GiftCard.Status.DRAFT:
+            gift_cards.purchase(card, by)
     _commit(order, quote, by)
 
 
