@@ -166,7 +166,7 @@ class ApiView(ResourceView):
         request._request.application_id = self.caller.application_id  # type: ignore[attr-defined]
         self.allowance = rate_limits.take(bucket, str(self.caller.application_id), self.tenant.mode, self.now)
         self.check_allowance()
-        self.by = changes.By(self.caller.who, self.now)
+        self.by = changes.By(self.caller.who, self.now, self.reach)
 
     def check_allowance(self) -> None:
         if self.allowance and self.allowance.retry_after:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.http import HttpResponse
 
-from commerce import changes, permissions
+from commerce import changes, ids, permissions
 from commerce.auth import Owner, Session
 from commerce.jsonapi.prepared import Instances, like
 from commerce.models import (
@@ -24,7 +25,7 @@ from commerce.models import (
 )
 from commerce.permissions import Shopper
 from tests import factories
-from tests.client import Api, identifier, nothing_written, path_of, refused, statements
+from tests.client import Api, identifier, nothing_written, path_of, problem, refused, statements
 from tests.factories import BY, NOW
 
 pytestmark = pytest.mark.usefixtures("unlimited", "travel")
@@ -362,6 +363,86 @@ def test_the_order_of_a_guest_is_one_and_that_of_a_customer_is_its_own(acme: Org
     assert permissions.creator(Shopper.of(tenant, 0, None), "orders") == {"guest": True}
     assert permissions.creator(Shopper.of(tenant, ada.pk, None), "orders") == {"customer_id": ada.pk}
     assert permissions.creator(tenant, "orders") == {}
+
+
+@pytest.fixture
+def shop(acme: Organization) -> Market:
+    """A market where SHIRT costs 10.00 EUR."""
+    market = factories.market(acme)
+    factories.price(factories.sku(acme, code="SHIRT"), market.price_list, amount_cents=1000)
+    return market
+
+
+def begun(api: Api, attributes: Any = None) -> Order:
+    """A new order of a shopper with a shirt in it."""
+    answer = api.create("orders", attributes)
+    assert answer.status_code == 201, answer.content
+    order = Order.objects.get(pk=ids.decode(answer.json()["data"]["id"]))
+    assert api.create("line_items", {"sku_code": "SHIRT", "quantity": 2}, order=order).status_code == 201
+    return order
+
+
+def test_a_guest_shops_by_the_id_of_its_order_alone(
+    channel: Application, acme: Organization, shop: Market, ada: Customer
+):
+    guest = of(channel, None, shop)
+    order = begun(guest, {"guest": False})
+    told = guest.get(f"{path_of(order)}?include=line_items,line_items.item").json()
+    assert told["data"]["attributes"]["guest"] is True
+    assert told["data"]["attributes"]["subtotal_amount_cents"] == 2000
+    assert sorted(row["type"] for row in told["included"]) == ["line_items", "skus"]
+    assert len(guest.ids(f"{path_of(order)}/line_items")) == 1
+    for path in ("orders", "line_items", "line_items?filter[q][quantity_eq]=2", f"{path_of(order)}?include=customer"):
+        assert refused(guest.get(path))[:2] == (401, "UNAUTHORIZED")
+    for elsewhere in (of(channel, None, factories.market(acme)), of(channel, ada, shop)):
+        assert is_missing(elsewhere.get(path_of(order)))
+        with nothing_written():
+            assert is_missing(elsewhere.update(order, {"reference": "x"}))
+            assert is_missing(elsewhere.create("line_items", {"sku_code": "SHIRT", "quantity": 1}, order=order))
+
+
+def test_a_guest_stays_one_when_it_tells_who_it_is(channel: Application, shop: Market, ada: Customer):
+    guest = of(channel, None, shop)
+    order = begun(guest)
+    answer = guest.update(order, {"customer_email": "ada@example.com", "guest": False})
+    assert answer.json()["data"]["attributes"]["guest"] is True
+    assert of(channel, ada, shop).ids("orders") == [order.public_id]
+
+
+def test_a_customer_shops_for_itself_alone(channel: Application, shop: Market, ada: Customer, bob: Customer):
+    api = of(channel, ada, shop)
+    order = begun(api, {"guest": True})
+    assert (order.customer, order.guest) == (ada, False)
+    assert api.ids("orders") == [order.public_id]
+    assert api.ids("line_items") == [order.line_items.get().public_id]
+    assert of(channel, bob, shop).ids("orders") == []
+    assert is_missing(of(channel, None, shop).get(path_of(order)))
+    with nothing_written():
+        assert is_missing(api.update(order, {"customer_email": "bob@example.com"}))
+        assert is_missing(api.update(order, customer=bob))
+        assert refused(api.create("orders", {"customer_email": "bob@example.com"}))[:2] == (401, "UNAUTHORIZED")
+
+
+def test_an_address_of_somebody_else_is_not_copied(channel: Application, shop: Market, ada: Customer, bob: Customer):
+    theirs = factories.customer_address(bob).address
+    for api in (of(channel, ada, shop), of(channel, None, shop)):
+        order = begun(api)
+        with nothing_written():
+            answer = api.update(order, {"_shipping_address_clone_id": theirs.public_id})
+            assert refused(answer)[:2] == (422, "VALIDATION_ERROR")
+            assert is_missing(api.update(order, shipping_address=theirs))
+
+
+def test_whoever_guesses_coupon_codes_is_stopped(channel: Application, shop: Market, settings: LazySettings):
+    settings.RATE_LIMITS = {**settings.RATE_LIMITS, "codes": "4/60"}  # halved in test mode
+    guest = of(channel, None, shop)
+    order = begun(guest)
+    names = ("coupon_code", "gift_card_code", "gift_card_or_coupon_code")
+    with nothing_written():
+        answers = [guest.update(order, {name: "SUMMER-25"}) for name in names]
+    assert [answer.status_code for answer in answers] == [422, 422, 429]
+    assert refused(answers[1]) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/gift_card_code"})
+    assert problem(answers[0])["detail"] == "coupon_code - is invalid"
 
 
 # --- Gift cards -----------------------------------------------------------------------------------
