@@ -23,7 +23,10 @@ TRIGGERS = {
 
 TAGGED: dict[str, tuple[str, ...]] = {
     name: (name,)
-    for name in ("coupons", "skus", "sku_options", "bundles", "customers", "addresses", "shipping_methods")
+    for name in (
+        *("coupons", "skus", "sku_options", "bundles", "customers", "addresses", "shipping_methods"),
+        *("orders", "line_items", "line_item_options", "shipments", "gift_cards"),
+    )
 }
 """The many-to-many fields of Tag, and the types whose tags they hold."""
 TAGGED["promotions"] = ("promotions", *(f"{kind}_promotions" for kind in PROMOTION_KINDS))

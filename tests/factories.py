@@ -16,6 +16,8 @@ from commerce.models import (
     CustomerGroup,
     GiftCard,
     GiftCardRecipient,
+    LineItem,
+    LineItemOption,
     ManualGateway,
     Market,
     Merchant,
@@ -27,6 +29,8 @@ from commerce.models import (
     PriceFrequencyTier,
     PriceList,
     PriceVolumeTier,
+    ResourceError,
+    Shipment,
     ShippingCategory,
     ShippingMethod,
     ShippingZone,
@@ -307,6 +311,29 @@ def payment_method(owner: Organization, **values: Any) -> PaymentMethod:
 def adjustment(owner: Organization, **values: Any) -> Adjustment:
     values = {"name": _named("Adjustment"), "currency_code": "EUR", "amount_cents": -500, **values}
     return _created(Adjustment(**_owned(owner, values)))
+
+
+def line_item(of: Order, item: Any = None, **values: Any) -> LineItem:
+    """One unit for 1000 of what `item` is, a SKU if not said."""
+    line = LineItem(order=of, **_tenant_of(of), **{"quantity": 1, "unit_amount_cents": 1000, **values})
+    line.stand_for(item or sku(of.organization, mode=of.mode))
+    return _created(line)
+
+
+def line_item_option(of: LineItem, **values: Any) -> LineItemOption:
+    values = {"quantity": 1, "options": {"text": "Ada"}, **values}
+    if "sku_option" not in values:
+        values["sku_option"] = sku_option(of.organization, mode=of.mode)
+    return _created(LineItemOption(line_item=of, **_tenant_of(of), **values))
+
+
+def shipment(of: Order, **values: Any) -> Shipment:
+    return _created(Shipment(order=of, **_tenant_of(of), **values))
+
+
+def resource_error(of: Order, **values: Any) -> ResourceError:
+    values = {"name": "coupon_code", "code": "expired", "message": "The coupon has expired.", **values}
+    return _created(ResourceError(order=of, **_tenant_of(of), **values))
 
 
 def gift_card_recipient(owner: Organization, **values: Any) -> GiftCardRecipient:

@@ -171,6 +171,7 @@ class Customers(Resource):
         Rel("customer_group", sortable=True),
         "customer_addresses",
         "sku_lists",
+        Rel("orders", filterable=False),
         EVENTS,
         EVENT_STORES,
     )

@@ -64,6 +64,7 @@ class LineItemOptions(Resource):
         "delay_days",
         "options",
     )
+    required = ("options",)
     read_only = ("currency_code", "delay_hours")
     create_only = ("line_item",)
     annotations = {"delay_days": DELAY_IN_DAYS, "total_amount_cents": _TOTAL}

@@ -1,8 +1,9 @@
 """The public contract as this project serves it: names, types and flags, kept apart from the declarations they prove.
 
 Attribute: `name=type:flags`. Flags: c creatable, u updatable, r readable, f filterable, s sortable, ! required,
-0 empty in the world.
-Relationship: `name=kind:target:flags`, with - for one that cannot be included. Trigger: `name=type:flags`.
+0 empty in the world, - refused, whatever is given.
+Relationship: `name=kind:target:flags`, with - for one that cannot be included, * for one that may lead to other types.
+Trigger: `name=type:flags`, with - for one that is refused whenever it fires.
 """
 
 from dataclasses import dataclass, field
@@ -58,6 +59,11 @@ def _parts(text: str, number: int) -> list[list[str]]:
     return [[name, *rest.split(":", number - 1)] for name, _, rest in pairs]
 
 
+def amounts(flags: str, *names: str) -> str:
+    """Of each name the cents, with these flags, and the two attributes that follow from them."""
+    return " ".join(f"{name}_cents=integer:{flags} {name}_float=float:r formatted_{name}=string:r" for name in names)
+
+
 COMMON = """
     created_at=datetime:rfs updated_at=datetime:rfs
     reference=string:curfs reference_origin=string:curfs metadata=object:curf
@@ -100,6 +106,16 @@ PRICE_TIER = """
 """
 OF_PRICE = f"price=one:prices:cufs! {VERSIONED}"
 RULE_RELATIONSHIPS = f"promotion=one:promotions:cuf! {VERSIONED}"
+
+ORDER_AMOUNTS = (
+    *("subtotal_amount", "shipping_amount", "payment_method_amount", "discount_amount", "adjustment_amount"),
+    *("gift_card_amount", "total_tax_amount", "subtotal_tax_amount", "total_amount", "fees_amount", "duty_amount"),
+)
+ORDER_TOTALS = (
+    *("shipping_tax_amount", "payment_method_tax_amount", "adjustment_tax_amount", "total_taxable_amount"),
+    *("subtotal_taxable_amount", "shipping_taxable_amount", "payment_method_taxable_amount"),
+    *("adjustment_taxable_amount", "total_amount_with_taxes", "place_total_amount"),
+)
 
 TABLE = {
     "coupons": entry(
@@ -309,7 +325,7 @@ TABLE = {
         """,
         f"""
         customer_group=one:customer_groups:cufs customer_addresses=many:customer_addresses:f
-        sku_lists=many:sku_lists:f events=many:events:f tags=many:tags:cuf {STORED}
+        sku_lists=many:sku_lists:f orders=many:orders: events=many:events:f tags=many:tags:cuf {STORED}
         """,
         f"_request_anonymization=flag:u _cancel_anonymization=flag:u {TAGGABLE}",
     ),
@@ -398,6 +414,124 @@ TABLE = {
         """,
         VERSIONED,
     ),
+    "line_item_options": entry(
+        EVERYTHING,
+        """
+        name=string:curfs quantity=integer:curfs! currency_code=string:rfs unit_amount_cents=integer:curfs
+        unit_amount_float=float:r formatted_unit_amount=string:r total_amount_cents=integer:r
+        total_amount_float=float:r formatted_total_amount=string:r delay_hours=integer:rfs delay_days=integer:rf
+        options=object:cur!
+        """,
+        f"""
+        line_item=one:line_items:cfs! sku_option=one:sku_options:cufs!
+        events=many:events:f tags=many:tags:cuf {STORED}
+        """,
+        TAGGABLE,
+    ),
+    # Rates of carriers are not asked for, so what tells of them is left out.
+    "shipments": entry(
+        EVERYTHING,
+        """
+        number=string:urfs status=string:rfs currency_code=string:r cost_amount_cents=integer:rfs
+        cost_amount_float=float:r formatted_cost_amount=string:r skus_count=integer:r on_hold_at=datetime:rfs
+        picking_at=datetime:rfs packing_at=datetime:rfs ready_to_ship_at=datetime:rfs shipped_at=datetime:rfs
+        delivered_at=datetime:rfs
+        """,
+        f"""
+        order=one:orders:cfs! shipping_category=one:shipping_categories:cufs stock_location=one:stock_locations:fs
+        origin_address=one:addresses:f shipping_address=one:addresses:cuf shipping_method=one:shipping_methods:cufs
+        line_items=many:line_items: events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        f"""
+        _upcoming=flag:u _on_hold=flag:u _picking=flag:u _packing=flag:u _ready_to_ship=flag:u _ship=flag:u
+        _deliver=flag:u _cancel=flag:u _reserve_stock=flag:u- _release_stock=flag:u- _decrement_stock=flag:u-
+        _get_rates=flag:u- _purchase=flag:u- {TAGGABLE}
+        """,
+    ),
+    # The market is required of whoever has not one and only one in scope.
+    "orders": entry(
+        EVERYTHING,
+        f"""
+        number=string:curfs affiliate_code=string:curfs autorefresh=boolean:cur place_async=boolean:curfs
+        status=string:rfs payment_status=string:rfs fulfillment_status=string:rfs guest=boolean:curfs
+        editable=boolean:r customer_email=string:curf customer_password=string:cu customer_type=string:r
+        language_code=string:curfs currency_code=string:rfs tax_included=boolean:rfs tax_rate=float:rfs
+        freight_taxable=boolean:cur payment_method_taxable=boolean:cur adjustment_taxable=boolean:cur
+        gift_card_taxable=boolean:cur requires_billing_info=boolean:r country_code=string:rfs
+        shipping_country_code_lock=string:cur coupon_code=string:curfs gift_card_code=string:curfs
+        gift_card_or_coupon_code=string:cur {amounts("rfs", *ORDER_AMOUNTS)} {amounts("r", *ORDER_TOTALS)}
+        skus_count=integer:r line_item_options_count=integer:r shipments_count=integer:r
+        tax_calculations_count=integer:r validations_count=integer:r errors_count=integer:r
+        payment_source_details=object:r0 token=string:rf cart_url=string:cur return_url=string:cur
+        terms_url=string:cur privacy_url=string:cur checkout_url=string:r _authorization_amount_cents=integer:u-
+        _billing_address_clone_id=string:u _shipping_address_clone_id=string:u _customer_payment_source_id=string:u-
+        placed_at=datetime:rfs approved_at=datetime:rfs cancelled_at=datetime:rfs payment_updated_at=datetime:rfs
+        fulfillment_updated_at=datetime:rfs refreshed_at=datetime:rfs archived_at=datetime:rfs
+        subscription_created_at=datetime:rfs0 expires_at=datetime:curfs expiration_info=object:cur
+        circuit_state=string:rfs circuit_failure_count=integer:rfs
+        """,
+        f"""
+        market=one:markets:cufs! customer=one:customers:cufs shipping_address=one:addresses:cuf
+        billing_address=one:addresses:cuf available_free_skus=many:skus: available_free_bundles=many:bundles:
+        payment_method=one:payment_methods:cuf line_items=many:line_items:f
+        line_item_options=many:line_item_options:f shipments=many:shipments:f
+        resource_errors=many:resource_errors:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        f"""
+        _archive=flag:u _unarchive=flag:u _pending=flag:u _place=flag:u _cancel=flag:u _approve=flag:u
+        _approve_and_capture=flag:u _authorize=flag:u- _capture=flag:u _refund=flag:u _fulfill=flag:u
+        _update_taxes=flag:u- _nullify_payment_source=flag:u- _fix_payment_source=flag:u-
+        _shipping_address_same_as_billing=flag:u _billing_address_same_as_shipping=flag:u _commit_invoice=flag:u-
+        _refund_invoice=flag:u- _save_payment_source_to_customer_wallet=flag:u-
+        _save_shipping_address_to_customer_address_book=flag:u _save_billing_address_to_customer_address_book=flag:u
+        _refresh=flag:u _refresh_prices=flag:u _validate=flag:u _create_subscriptions=flag:u- _start_editing=flag:u
+        _stop_editing=flag:u _reset_circuit=flag:u {TAGGABLE}
+        """,
+    ),
+    "line_items": entry(
+        EVERYTHING,
+        f"""
+        sku_code=string:curf bundle_code=string:cur quantity=integer:curf! _external_price=boolean:cur
+        _update_quantity=boolean:c _reserve_stock=boolean:cu- _reset_restocked_quantity=boolean:cu-
+        currency_code=string:rfs {amounts("curfs", "unit_amount", "compare_at_amount")}
+        {amounts("urfs", "options_amount")} {amounts("rfs", "discount", "total_amount", "tax_amount")}
+        name=string:curfs image_url=string:curf discount_breakdown=object:r tax_rate=float:r tax_breakdown=object:r0
+        item_type=string:crfs frequency=string:cur coupon_code=string:r rule_outcomes=array:r
+        circuit_state=string:rfs circuit_failure_count=integer:rfs
+        """,
+        f"""
+        order=one:orders:cfs! item=one:skus:c* sku=one:skus:f bundle=one:bundles:f adjustment=one:adjustments:f
+        gift_card=one:gift_cards:f shipment=one:shipments:f payment_method=one:payment_methods:f
+        line_item_options=many:line_item_options:f events=many:events:f tags=many:tags:cuf {STORED}
+        """,
+        f"_reset_circuit=flag:u {TAGGABLE}",
+    ),
+    "gift_cards": entry(
+        EVERYTHING,
+        f"""
+        status=string:rfs code=string:crf currency_code=string:curfs {amounts("r", "initial_balance")}
+        balance_cents=integer:curfs! balance_float=float:r formatted_balance=string:r
+        {amounts("curfs", "balance_max")} balance_log=array:r usage_log=object:r single_use=boolean:curf
+        rechargeable=boolean:curf distribute_discount=boolean:cur image_url=string:cur expires_at=datetime:curfs
+        recipient_email=string:cur _balance_change_cents=integer:u
+        """,
+        f"""
+        market=one:markets:cufs gift_card_recipient=one:gift_card_recipients:cufs
+        events=many:events:f tags=many:tags:cuf {VERSIONED}
+        """,
+        f"_purchase=flag:u _activate=flag:u _deactivate=flag:u {TAGGABLE}",
+        "with_status",
+    ),
+    "gift_card_recipients": entry(
+        EVERYTHING,
+        "email=string:curfs! first_name=string:curf last_name=string:curf",
+        f"customer=one:customers:cufs {VERSIONED}",
+    ),
+    "resource_errors": entry(
+        "list retrieve",
+        "name=string:rfs code=string:rfs message=string:rf",
+        f"resource=one:orders: {STORED}",
+    ),
     "tags": entry(EVERYTHING, "name=string:curfs!", STORED),
     "events": entry("list retrieve update", "name=string:rfs", STORED, "_trigger=flag:u"),
     # Clients also filter versions by event, and event_stores like versions; the contract's flags leave it out.
@@ -470,6 +604,7 @@ LATER = {
         for name in (
             *("merchants", "prices", "price_tiers", "price_volume_tiers", "price_frequency_tiers", "bundles"),
             *("customer_groups", "shipping_zones", "shipping_categories", "sku_options"),
+            *("gift_cards", "gift_card_recipients"),
         )
     },
     "skus": {
@@ -483,7 +618,6 @@ LATER = {
     "customers": {
         "customer_payment_sources": "customer_payment_sources",
         "customer_subscriptions": "customer_subscriptions",
-        "orders": "orders",
         "order_subscriptions": "order_subscriptions",
         "returns": "returns",
         "attachments": "attachments",
@@ -505,6 +639,49 @@ LATER = {
         "attachments": "attachments",
     },
     "payment_methods": {"store": "stores", "attachments": "attachments"},
+    "orders": {
+        "store": "stores",
+        "available_customer_payment_sources": "customer_payment_sources",
+        "payment_source": "payment_sources",
+        "discount_engine_item": "discount_engine_items",
+        "stock_reservations": "stock_reservations",
+        "stock_line_items": "stock_line_items",
+        "stock_transfers": "stock_transfers",
+        "payment_options": "payment_options",
+        "transactions": "transactions",
+        "authorizations": "authorizations",
+        "captures": "captures",
+        "voids": "voids",
+        "refunds": "refunds",
+        "returns": "returns",
+        "order_subscription": "order_subscriptions",
+        "order_subscriptions": "order_subscriptions",
+        "order_factories": "order_factories",
+        "order_copies": "order_copies",
+        "recurring_order_copies": "recurring_order_copies",
+        "attachments": "attachments",
+        "notifications": "notifications",
+        "links": "links",
+    },
+    "line_items": {
+        "return_line_items": "return_line_items",
+        "shipment_line_items": "shipment_line_items",
+        "stock_reservations": "stock_reservations",
+        "stock_line_items": "stock_line_items",
+        "stock_transfers": "stock_transfers",
+        "notifications": "notifications",
+    },
+    "shipments": {
+        "inventory_stock_location": "inventory_stock_locations",
+        "delivery_lead_time": "delivery_lead_times",
+        "pickup": "pickups",
+        "shipment_line_items": "shipment_line_items",
+        "stock_line_items": "stock_line_items",
+        "stock_transfers": "stock_transfers",
+        "carrier_accounts": "carrier_accounts",
+        "parcels": "parcels",
+        "attachments": "attachments",
+    },
     "events": {"webhooks": "webhooks", "last_event_callbacks": "event_callbacks"},
 }
 """Relationships of the contract that wait for their target's type, by type."""

@@ -1,12 +1,13 @@
 """A small world in which every relationship of every type leads somewhere and no attribute is empty."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from commerce import changes, ids
+from commerce import changes, ids, ledger
 from commerce.api import registry
-from commerce.models import Application, Event, Organization, ShippingZone, Version
+from commerce.models import Application, Event, LedgerEntry, Organization, ShippingZone, Version
 from commerce.resources.activity import event_store_id
 from promotions.models import Promotion
 from tags.models import Tag
@@ -55,6 +56,7 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     return World(
         {
             **catalog,
+            **_order(owner, mode, number, catalog, tag),
             **{promotion.wire_type: promotion for promotion in promotions.values()},
             **{rule.wire_type: rule for rule in rules["percentage_discount"].values()},
             "tags": tag,
@@ -93,6 +95,96 @@ def _rules(promotion: Promotion, catalog: dict[str, Any], common: dict[str, Any]
         "sku_list": factories.sku_list_rule(promotion, **listed, **common),
         "custom": factories.custom_rule(promotion, **common),
         **rules,
+    }
+
+
+def _order(owner: Organization, mode: str, number: int, catalog: dict[str, Any], tag: Tag) -> dict[str, Any]:
+    """A pending order that has been through everything, with one line that stands for all that a line may stand for."""
+    common = {"reference": f"ref-{number}", "reference_origin": f"erp-{number}", "metadata": {"number": number}}
+    own = {"mode": mode, **common}
+    sku, bundle, method = catalog["skus"], catalog["bundles"], catalog["payment_methods"]
+    recipient = factories.gift_card_recipient(
+        owner, first_name="Ada", last_name="Lovelace", customer=catalog["customers"], **own
+    )
+    card = factories.gift_card(
+        owner,
+        gift_card_recipient=recipient,
+        market=catalog["markets"],
+        balance_max_cents=20_000 + number,
+        image_url="https://example.com/card.png",
+        expires_at=NOW + timedelta(days=number),
+        **own,
+    )
+    urls = {name: f"https://example.com/{name}" for name in ("cart_url", "return_url", "terms_url", "privacy_url")}
+    times = ("placed_at", "approved_at", "cancelled_at", "payment_updated_at", "fulfillment_updated_at", "refreshed_at")
+    order = factories.order(
+        owner,
+        status="pending",
+        market=catalog["markets"],
+        customer=catalog["customers"],
+        shipping_address=catalog["addresses"],
+        billing_address=catalog["addresses"],
+        payment_method=method,
+        gift_card=card,
+        gift_card_code=card.code,
+        coupon_code=f"CODE-{number}",
+        customer_type="new",
+        affiliate_code=f"affiliate-{number}",
+        shipping_country_code_lock="IT",
+        place_total_amount_cents=number,
+        expires_at=NOW,
+        archived_at=NOW,
+        expiration_info={"number": number},
+        **dict.fromkeys(times, NOW),
+        **urls,
+        **own,
+    )
+    ledger.enter(card, LedgerEntry.Kind.USE, -number, BY, order)
+    order.available_free_skus.add(sku)
+    order.available_free_bundles.add(bundle)
+    shipment = factories.shipment(
+        order,
+        status="delivered",
+        cost_amount_cents=700,
+        shipping_category=catalog["shipping_categories"],
+        shipping_method=catalog["shipping_methods"],
+        shipping_address=catalog["addresses"],
+        **{
+            f"{status}_at": NOW for status in ("on_hold", "picking", "packing", "ready_to_ship", "shipped", "delivered")
+        },
+        **common,
+    )
+    line = factories.line_item(
+        order,
+        sku,
+        bundle=bundle,
+        bundle_code=bundle.code,
+        gift_card=card,
+        shipment=shipment,
+        in_shipment=shipment,
+        payment_method=method,
+        adjustment=catalog["adjustments"],
+        name=sku.name,
+        image_url="https://example.com/a.png",
+        compare_at_amount_cents=1200,
+        discount_breakdown={"number": number},
+        frequency="monthly",
+        coupon_code=f"CODE-{number}",
+        rule_outcomes=[number],
+        **common,
+    )
+    option = factories.line_item_option(line, sku_option=catalog["sku_options"], **common)
+    error = factories.resource_error(order, **common)
+    for tagged in (order, line, option, shipment, card):
+        change_tags(tagged, [tag], ADD, BY)
+    return {
+        "orders": order,
+        "line_items": line,
+        "line_item_options": option,
+        "shipments": shipment,
+        "resource_errors": error,
+        "gift_cards": card,
+        "gift_card_recipients": recipient,
     }
 
 
