@@ -7,9 +7,8 @@ Sorting and comparing by `id` is sorting and comparing by the key; the letters t
 
 import secrets
 import string
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+
+from commerce.chance import drawn
 
 LETTERS = string.ascii_uppercase + string.ascii_lowercase
 LENGTH = 10
@@ -51,27 +50,13 @@ def decode(public_id: object) -> int | None:
 
 
 def random_key() -> int:
-    """A key that nobody guesses: the next of those that are being drawn, or a new one."""
-    keys = _keys.get()
-    return next(keys) if keys else new_key()
+    """A key that nobody guesses."""
+    return drawn(new_key)
 
 
 def new_key() -> int:
     """One of SIZE - 1, some 2^57."""
     return 1 + secrets.randbelow(SIZE - 1)
-
-
-@contextmanager
-def drawing(keys: Iterator[int]) -> Iterator[None]:
-    """Random keys are taken from `keys`, which never end."""
-    token = _keys.set(keys)
-    try:
-        yield
-    finally:
-        _keys.reset(token)
-
-
-_keys: ContextVar[Iterator[int] | None] = ContextVar("keys", default=None)
 
 
 def _swap_halves(number: int) -> int:

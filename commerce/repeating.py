@@ -4,13 +4,14 @@ No other server is ever asked inside a transaction, which would wait for it with
 answer raises Deferred and is rolled back; `repeated` asks and does it all again, and then the answer is known.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from django.db import connection
 
-from commerce import changes, ids
+from commerce import changes
+from commerce.chance import Draws, as_before
 from commerce.errors import NotUnique, Refused
 
 MOST_REPEATS = 20
@@ -30,16 +31,16 @@ class Deferred(Exception):
 def repeated(work: Callable[[], Done]) -> Done:
     """What `work` returns, which opens its own transaction and is done anew as often as it is Deferred.
 
-    Every question is asked once, also one that fails, and rows that are created have the same random keys every time.
+    Every question is asked once, also one that fails, and what is left to chance comes out the same every time.
     What a Refused leaves behind is written in a transaction of its own. Raises NotUnique where there is no end to it.
     """
     answers: dict[str, Any] = {}
-    drawn: list[int] = []
+    drawn: Draws = {}
     token = _answers.set(answers)
     try:
         for _ in range(1 + MOST_REPEATS):
             try:
-                with ids.drawing(_again(drawn)):
+                with as_before(drawn):
                     return work()
             except Deferred as deferred:
                 answers |= {question: call() for question, call in deferred.calls.items()}
@@ -77,11 +78,3 @@ def in_transaction() -> bool:
 
 
 _answers: ContextVar[Mapping[str, Any] | None] = ContextVar("answers", default=None)
-
-
-def _again(drawn: list[int]) -> Iterator[int]:
-    """The keys drawn before, then new ones, which are kept."""
-    yield from drawn
-    while True:
-        drawn.append(ids.new_key())
-        yield drawn[-1]

@@ -8,6 +8,7 @@ from django.core.validators import EmailValidator, MaxValueValidator, MinValueVa
 from django.db import models
 from django.db.models import Q
 
+from commerce.chance import drawn
 from commerce.countries import WITHOUT_ZIP_CODES, validate_country_code
 from commerce.models.owned import Owned
 
@@ -19,7 +20,7 @@ def normalise_email(email: str) -> str:
 
 def new_customer_reference() -> str:
     """What other services may know a customer by."""
-    return str(uuid.uuid4())
+    return str(drawn(uuid.uuid4))
 
 
 class Address(Owned):

@@ -1,6 +1,7 @@
 """Transactions that are done again, and what is left of those that are refused."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -10,6 +11,7 @@ from commerce import changes, ids, repeating
 from commerce.api import registry
 from commerce.errors import Locked, NotUnique, Refused
 from commerce.models import Customer, Organization
+from commerce.models.customers import new_customer_reference
 from commerce.repeating import MOST_REPEATS, Deferred
 from tests import factories
 from tests.client import Api, path_of, refused
@@ -46,19 +48,19 @@ def test_there_is_an_end_to_repeating():
 
 
 @pytest.mark.usefixtures("acme")
-def test_what_is_repeated_draws_the_same_random_keys():
-    drawn = []
+def test_what_is_left_to_chance_comes_out_the_same():
+    drawn: list[list[Any]] = []
 
     def work() -> None:
-        drawn.append([ids.random_key(), ids.random_key()])
+        drawn.append([ids.random_key(), new_customer_reference(), ids.random_key()])
         waiting("who")()
         drawn[-1].append(ids.random_key())
 
     repeating.repeated(work)
 
     first, second = drawn
-    assert first == second[:2]
-    assert len({*second, ids.random_key()}) == 4
+    assert first == second[:3]
+    assert len({*second, ids.random_key(), new_customer_reference()}) == 6
 
 
 def test_a_refusal_leaves_something_behind(acme: Organization):

@@ -8,15 +8,17 @@ import orjson
 import pytest
 from django.conf import LazySettings
 from django.db import transaction
+from django.http import HttpResponse
 
 from commerce import changes, ids, repeating
-from commerce.models import Customer, Event, Organization, Version
+from commerce.models import Customer, Event, Order, Organization, Version
 from commerce.repeating import Deferred
 from promotions import callouts
 from promotions.callouts import BadAnswer
 from promotions.engine.types import Outcome
 from promotions.models import ExternalPromotion
 from tests import factories
+from tests.client import Api
 from tests.factories import BY
 from tests.listener import Listener, listening
 
@@ -380,3 +382,56 @@ def test_an_id_that_differs_when_a_transaction_is_repeated_asks_nothing_anew(
 @pytest.mark.django_db(transaction=True)
 def test_outside_of_tests_it_is_asked_without_a_transaction(promotion: ExternalPromotion) -> None:
     assert ask(promotion) == Outcome(1500, (), "Loyalty")
+
+
+# --- For an order, over the API ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def cart(api: Api, acme: Organization) -> Order:
+    """An empty order in a market where SHIRT costs 50.00 EUR."""
+    order = factories.order(acme)
+    factories.price(factories.sku(acme, code="SHIRT"), order.market.price_list, amount_cents=5000)
+    return order
+
+
+def shirts(api: Api, order: Order, quantity: int = 1) -> HttpResponse:
+    return api.create("line_items", {"sku_code": "SHIRT", "quantity": quantity}, order=order)
+
+
+def amounts(order: Order) -> tuple[int, int]:
+    order.refresh_from_db()
+    return order.discount_amount_cents, order.total_amount_cents
+
+
+def test_an_order_is_priced_by_what_a_service_says_of_a_line_that_is_not_stored_yet(
+    api: Api, cart: Order, promotion: ExternalPromotion, service: Listener
+) -> None:
+    assert shirts(api, cart).status_code == 201
+
+    assert amounts(cart) == (-1500, 3500)
+    (request,) = service.received
+    (line,) = [row for row in orjson.loads(request.body)["included"] if row["type"] == "line_items"]
+    assert line["id"] == str(cart.line_items.get(item_type="skus").pk)
+    assert Version.objects.filter(resource_type="line_items", event="create").count() == 1
+
+
+def test_a_customer_that_is_made_with_the_answer_is_made_once(
+    api: Api, cart: Order, promotion: ExternalPromotion, service: Listener
+) -> None:
+    shirts(api, cart)
+    assert api.update(cart, {"customer_email": "new@example.com"}).status_code == 200
+
+    assert Customer.objects.get().email == "new@example.com"
+    assert len(service.received) == 2
+    assert amounts(cart) == (-1500, 3500)
+
+
+def test_an_order_goes_without_a_service_that_fails(
+    api: Api, cart: Order, promotion: ExternalPromotion, service: Listener
+) -> None:
+    service.answers(b"", 503)
+    assert shirts(api, cart).status_code == 201
+
+    assert amounts(cart) == (0, 5000)
+    assert (len(service.received), failures(promotion)) == (1, 1)
