@@ -12,7 +12,7 @@ from commerce import changes, ids, orders, pricing
 from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
-from coupons import answers, redeeming
+from coupons import answers, gifts, redeeming
 from coupons.claims import FINAL, claims, openings, usage
 from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, flex_rules, loading
@@ -31,6 +31,11 @@ def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain:
 
     Nothing is reserved or counted. Services behind external promotions are asked, each once for the same cart.
     """
+    return _evaluated(cart, organization, by, explain)[1]
+
+
+def _evaluated(cart: Cart, organization: Organization, by: changes.By, explain: bool) -> tuple[types.Order, Evaluation]:
+    """The cart as the engine took it too."""
     known = loading.definitions(cart.tenant, by.now)
     found = _available(cart, known, by)
     order = found.order
@@ -50,7 +55,7 @@ def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain:
             explain=explain,
         )
         if not evaluation.unanswered:
-            return evaluation
+            return order, evaluation
         outcomes |= _answers(cart, order, evaluation.unanswered, by)
 
 
@@ -87,8 +92,9 @@ def _found(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
 def _answers(cart: Cart, order: types.Order, asked: tuple[Promotion, ...], by: changes.By) -> dict[int, Outcome]:
     """What the services behind these external promotions say of the order."""
     rows = ExternalPromotion.objects.owned_by(cart.tenant).in_bulk([promotion.id for promotion in asked])
-    document = documents.of_facts(order.facts)
-    lines = {str(line.id): line.id for line in order.lines if line.discountable}
+    told = told_id(cart)
+    document = documents.of_facts(order.facts, told)
+    lines = {str(told(line.id)): line.id for line in order.lines if line.discountable}
     answers = {key: partial(callouts.ask, row, document, lines, by) for key, row in rows.items()}
     return {one.id: Outcome(refusal=GONE) for one in asked} | together(answers)
 
@@ -107,7 +113,8 @@ def check_code(order: Order, code: str, by: changes.By) -> pricing.Refusal | Non
 
 def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment], by: changes.By) -> Quote:
     cart = cart_of(order, lines, shipments)
-    evaluation = evaluate(cart, order.organization, by, explain=True)
+    taken, evaluation = _evaluated(cart, order.organization, by, explain=True)
+    free = gifts.available(cart, taken, evaluation, by.now)
     document = answers.answer(cart, evaluation, told_id(cart))
     OrderEvaluation.objects.update_or_create(order_id=order.pk, defaults={"evaluated_at": by.now, "document": document})
     claimed = [one.claim or NO_CLAIM for one in evaluation.applied]
@@ -115,6 +122,8 @@ def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment]
     return Quote(
         discounts=tuple(map(_discount, evaluation.applied)),
         refused=_refused([claim for claim in (*claimed, *refused) if claim is not NO_CLAIM]),
+        free_skus=free.skus,
+        free_bundles=free.bundles,
     )
 
 
@@ -182,7 +191,9 @@ def _line(line: LineItem, order: Order) -> CartLine:
 
 def _shipment(shipment: Shipment, lines: Sequence[LineItem]) -> CartShipment:
     held = frozenset(line.pk for line in lines if line.in_shipment_id == shipment.pk)
-    return CartShipment(id=shipment.pk, cost_amount_cents=shipment.cost_amount_cents or 0, lines=held)
+    return CartShipment(
+        id=shipment.pk, cost_amount_cents=shipment.cost_amount_cents or 0, lines=held, shipment=shipment
+    )
 
 
 def _discount(applied: Applied) -> Discount:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from commerce.models import Bundle, Customer, Market, Order, Sku, Tenant, normalise_email
+from commerce.models import Bundle, Customer, Market, Order, Shipment, Sku, Tenant, normalise_email
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class CartShipment:
     id: int
     cost_amount_cents: int
     lines: frozenset[int] | None = None
+    shipment: Shipment | None = None
+    """That of the order, where the cart is one of ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from django.db.models import Exists, F, OuterRef
 
 from commerce import patterns
 from commerce.models import Customer, PricingRevision, Sku, SkuListItem, Tenant
+from commerce.models import Order as StoredOrder
 from promotions import custom_filters, flex_rules
 from promotions.carts import Cart, CartLine
 from promotions.engine import benefits, conditions
@@ -184,6 +185,8 @@ def order_of(cart: Cart, known: Definitions) -> Order:
             EngineShipment(id=one.id, amount_cents=one.cost_amount_cents, lines=one.lines) for one in cart.shipments
         ),
         customer=_customer(cart),
+        status=cart.order.status if cart.order else "pending",
+        tags=_tags(StoredOrder, [cart.order.pk]).get(cart.order.pk, frozenset()) if cart.order else frozenset(),
     )
 
 

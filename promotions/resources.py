@@ -109,6 +109,7 @@ class PromotionResource(Resource):
         "total_usage_limit",
         "total_usage_count",
         "total_usage_reached",
+        "release_on_cancel",
         "active",
         "status",
         "weight",
