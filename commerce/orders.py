@@ -25,6 +25,7 @@ from commerce.models import (
     Shipment,
     Sku,
 )
+from commerce.models.orders import MOST_UNITS
 from commerce.money import MAX_CENTS
 from commerce.prices import bundle_price, unit_prices
 from commerce.pricing import LimitReached, Quote
@@ -43,7 +44,7 @@ def update(order: Order, by: By) -> None:
     """Saves the order, prices it anew unless it is refreshed by hand, and then does what its triggers asked for."""
     check_content_may_change(order)
     if order.market_id != order.stored("market_id"):
-        refresh_prices(order, by)
+        _price_in_market(order, by)
     changes.save(order, by)
     if order.is_editable:
         _refresh_unless_manual(order, by)
@@ -195,12 +196,12 @@ def add_line(line: LineItem, by: By) -> None:
     """Adds a line, or its units to the one that has the same item already if `adds_units` says so."""
     _check_editable(line.order)
     _check_not_computed(line)
-    _check_card(line)
     same = _same_line(line) if line.adds_units else None
     if same:
         same.quantity += line.quantity
         line.pk = same.pk
         line = same
+    _check_units(line)
     _name(line)
     _price([line], line.order)
     if same:
@@ -213,8 +214,9 @@ def add_line(line: LineItem, by: By) -> None:
 def update_line(line: LineItem, by: By) -> None:
     _check_editable(line.order)
     _check_not_computed(line)
-    _check_card(line)
-    if line.quantity != line.stored("quantity") or line.has_given_price != line.stored("has_given_price"):
+    _check_units(line)
+    _name(line)
+    if any(getattr(line, name) != line.stored(name) for name in ("item_id", "quantity", "has_given_price")):
         _price([line], line.order)
     changes.save(line, by)
     _content_changed(line.order, by)
@@ -238,6 +240,9 @@ def set_bundle_code(line: LineItem, code: str | None, by: By) -> None:
 def _set_coded(line: LineItem, name: str, model: type[Sku] | type[Bundle], code: str | None) -> None:
     if not code or code == getattr(line, f"{name}_code"):
         return
+    if line.item_id is not None and line.item_type != model.wire_type:
+        problem = ValidationError(f"cannot be given: the line is of {line.item_type}", code="invalid")
+        raise ValidationError({f"{name}_code": problem})
     rows: Any = model.objects.owned_by(line.order.tenant).filter(code=code)
     if model is Bundle:
         rows = rows.sold_in(line.order.market, line.order.currency_code)
@@ -256,7 +261,6 @@ def set_external_price(line: LineItem, value: bool, by: By) -> None:
     if value and not line.has_given_price:
         problem = ValidationError("needs unit_amount_cents: no external source is asked", code="invalid")
         raise ValidationError({"_external_price": problem})
-    line.has_given_price = value
 
 
 def set_unit_amount(line: LineItem, cents: int | None, by: By) -> None:
@@ -279,24 +283,30 @@ def _check_editable(order: Order) -> None:
 
 
 def _check_not_computed(line: LineItem) -> None:
-    if line.item_type not in LineItem.GIVEN or line.is_payment:
+    was_payment = line.item_type == LineItem.ItemType.GIFT_CARDS and (line.stored("unit_amount_cents") or 0) < 0
+    if line.item_type not in LineItem.GIVEN or was_payment:
         raise ValidationError({"item_type": ValidationError("is worked out by the server", code="invalid")})
 
 
-def _check_card(line: LineItem) -> None:
-    """A gift card is bought once: a draft, in the currency of the order."""
-    card = line.gift_card
-    if card is None:
+def _check_units(line: LineItem) -> None:
+    """A gift card is bought once, as a draft."""
+    most = 1 if line.gift_card else MOST_UNITS
+    if line.quantity > most:
+        raise ValidationError({"quantity": ValidationError(f"must be at most {most}", code="invalid")})
+    if line.gift_card is None or line.item_id == line.stored("item_id"):
         return
-    if line.quantity != 1:
-        raise ValidationError({"quantity": ValidationError("of a gift card must be 1", code="invalid")})
-    if card.status != GiftCard.Status.DRAFT or card.currency_code != line.order.currency_code:
-        problem = ValidationError("must be a draft in the currency of the order", code="invalid")
-        raise ValidationError({"item": problem})
+    if line.gift_card.status != GiftCard.Status.DRAFT:
+        raise ValidationError({"item": ValidationError("must be a draft", code="invalid")})
+    if line.order.line_items.filter(gift_card=line.gift_card).exclude(pk=line.pk).exists():
+        raise ValidationError({"item": ValidationError("is in the order already", code="taken")})
 
 
 def _name(line: LineItem) -> None:
+    """What is not given is as the item has it; one that is replaced takes its name and image along."""
     item = line.own_item
+    if line.stored("item_id") not in (None, line.item_id):
+        line.name = line.name if line.name != line.stored("name") else ""
+        line.image_url = line.image_url if line.image_url != line.stored("image_url") else None
     if item is not None:
         line.name = line.name or str(getattr(item, "name", None) or "Gift card")
         line.image_url = line.image_url or getattr(item, "image_url", None)
@@ -312,8 +322,11 @@ def _price(lines: Sequence[LineItem], order: Order) -> None:
         if line.sku_id:
             _set_price(line, prices.get(line.sku_id), "sku_code")
         elif line.bundle:
-            _set_price(line, bundle_price(line.bundle), "bundle_code")
-        elif line.item_type == LineItem.ItemType.GIFT_CARDS and line.gift_card:
+            is_sold = line.bundle.market_id in (None, order.market_id) and _is_in_currency(line.bundle, order)
+            _set_price(line, bundle_price(line.bundle) if is_sold else None, "bundle_code")
+        elif (item := line.gift_card or line.adjustment) and not _is_in_currency(item, order):
+            raise ValidationError({"item": ValidationError(f"must be in {order.currency_code}", code="invalid")})
+        elif line.gift_card:
             line.unit_amount_cents = line.gift_card.balance_cents
         elif line.adjustment:
             line.unit_amount_cents = line.adjustment.amount_cents
@@ -328,9 +341,21 @@ def _set_price(line: LineItem, price: Any, attribute: str) -> None:
     line.unit_amount_cents, line.compare_at_amount_cents = price
 
 
+def _is_in_currency(item: Any, order: Order) -> bool:
+    return bool(item.currency_code == order.currency_code)
+
+
+def _price_in_market(order: Order, by: By) -> None:
+    try:
+        refresh_prices(order, by)
+    except ValidationError:
+        problem = ValidationError("does not sell what is in the order", code="invalid")
+        raise ValidationError({"market": problem}) from None
+
+
 def refresh_prices(order: Order, by: By) -> None:
     """Asks the price list of the market anew for every line whose price was not given."""
-    lines = sold_lines(order)
+    lines = [line for line in _lines(order) if line.is_given]
     _price(lines, order)
     for line in lines:
         line.set_total()
@@ -352,20 +377,20 @@ def _refresh_unless_manual(order: Order, by: By) -> None:
 
 def refresh(order: Order, by: By) -> Quote:
     """Works out shipping, discounts, the gift card's part and the totals, and stores them with the lines they make."""
-    lines = list(order.line_items.select_related("sku", "bundle", "gift_card").order_by("created_at", "pk"))
+    lines = _lines(order)
     sold = [line for line in lines if line.is_sold]
+    if order.status == Order.Status.DRAFT and sold:
+        order.status = Order.Status.PENDING
     subtotal = sum(line.total_amount_cents for line in sold)
     sent = shipments.rebuild(order, sold, subtotal, by)
     quote = pricing.rules().price(order, sold, sent, by)
     _share(sold, quote)
     changes.save_computed(sold, ("discount_cents", "discount_breakdown", "in_shipment"), by)
-    kept = [line for line in lines if line.is_sold or line.item_type == LineItem.ItemType.ADJUSTMENTS]
+    kept = [line for line in lines if line.is_given]
     computed = [*_shipping_lines(order, sent), *_payment_lines(order), *_promotion_lines(order, quote)]
     _total(order, [*kept, *computed])
     computed += _gift_card_lines(order, by)
     _replace([line for line in lines if line not in kept], computed, by)
-    if order.status == Order.Status.DRAFT and sold:
-        order.status = Order.Status.PENDING
     order.refreshed_at = by.now
     order.available_free_skus.set(quote.free_skus)
     order.available_free_bundles.set(quote.free_bundles)
@@ -375,8 +400,12 @@ def refresh(order: Order, by: By) -> Quote:
 
 def sold_lines(order: Order) -> list[LineItem]:
     """What the customer put into the order."""
-    lines = order.line_items.select_related("sku", "bundle", "gift_card").order_by("created_at", "pk")
-    return [line for line in lines if line.is_sold]
+    return [line for line in _lines(order) if line.is_sold]
+
+
+def _lines(order: Order) -> list[LineItem]:
+    items = ("sku", "bundle", "gift_card", "adjustment")
+    return list(order.line_items.select_related(*items).order_by("created_at", "pk"))
 
 
 def _share(lines: Iterable[LineItem], quote: Quote) -> None:
@@ -434,7 +463,8 @@ def _gift_card_lines(order: Order, by: By) -> list[LineItem]:
     if card is not None:
         card.refresh_from_db()
         used = gift_cards.used_by(order, card) if order.status == Order.Status.EDITING else 0
-        held = used + (card.balance_cents if card.is_usable(by.now) else 0)
+        can_pay = card.is_usable(by.now) and _is_in_currency(card, order)
+        held = used + (card.balance_cents if can_pay else 0)
     order.gift_card_amount_cents = -min(held, order.total_amount_cents)
     order.total_amount_cents += order.gift_card_amount_cents
     if card is None or not order.gift_card_amount_cents:
@@ -482,12 +512,12 @@ def _total(order: Order, lines: Iterable[LineItem]) -> None:
     amounts = dict.fromkeys(_AMOUNTS, 0)
     for line in lines:
         amounts[_SUMMED.get(line.item_type, "discount_amount_cents")] += line.total_amount_cents
+    amounts["adjustment_amount_cents"] -= min(0, sum(amounts.values()))
     for name, amount in amounts.items():
         setattr(order, name, amount)
-    total = sum(amounts.values())
-    if total > MAX_CENTS:
+    order.total_amount_cents = sum(amounts.values())
+    if order.total_amount_cents > MAX_CENTS:
         raise ValidationError(f"The order comes to more than {MAX_CENTS} cents.", code="invalid")
-    order.total_amount_cents = max(0, total)
 
 
 _STORED = ("name", "unit_amount_cents", "total_amount_cents", "coupon_code", "rule_outcomes")

@@ -12,6 +12,7 @@ from commerce.models import Organization
 from promotions import loading
 from tests import factories
 from tests.client import Api
+from tests.shopping import Shop
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +79,9 @@ def unlimited(settings: LazySettings) -> None:
 def api(acme: Organization, travel: Callable[[datetime], None], unlimited: None) -> Api:
     """A client of an integration of acme's that may do everything, in test mode, at `factories.NOW`."""
     return Api(factories.application(acme))
+
+
+@pytest.fixture
+def shop(acme: Organization, api: Api) -> Shop:
+    """A shop of acme's that sells for euros."""
+    return Shop(acme, api)

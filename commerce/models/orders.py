@@ -286,6 +286,11 @@ class LineItem(Unguessable, Owned):
         return self.item_type in self.SOLD and not self.is_payment
 
     @property
+    def is_given(self) -> bool:
+        """Whether somebody wrote it, and the server did not work it out."""
+        return self.is_sold or self.item_type == self.ItemType.ADJUSTMENTS
+
+    @property
     def own_item(self) -> Any:
         """What it stands for, if it is of this app."""
         return getattr(self, self.ITEMS[self.item_type]) if self.item_type in self.ITEMS else None
