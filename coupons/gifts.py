@@ -1,7 +1,7 @@
 """What an order could have for free: gifts of promotions whose rules hold, whether or not they are in it yet."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from promotions.carts import Cart
 from promotions.engine import cart as engine
 from promotions.engine import flex
 from promotions.engine.benefits import FreeGift
-from promotions.engine.types import Benefit, Evaluation, Order
+from promotions.engine.types import Evaluation, Order
 
 
 class Gifts(NamedTuple):
@@ -21,62 +21,71 @@ class Gifts(NamedTuple):
     bundles: frozenset[int] = frozenset()
 
 
-Named = tuple[str, int, int]
-"""By what a gift is named, the key, and how many units of it there are."""
-SKU, BUNDLE, SKU_LIST = "order.line_items.sku.id", "order.line_items.bundle.id", "order.line_items.sku.sku_lists.id"
+class Giving(NamedTuple):
+    """What one gift may be chosen from, up to `quantity` units in all."""
+
+    quantity: int
+    sku_lists: frozenset[int]
+    skus: frozenset[int] = frozenset()
+    bundles: frozenset[int] = frozenset()
+    is_listed: bool = False
+    """Whether there are as many units of each item as its list says."""
 
 
 def available(cart: Cart, order: Order, evaluation: Evaluation, now: datetime) -> Gifts:
-    """Those that the cart does not hold as often as they are given; two queries where there is a gift at all.
+    """Those that the cart does not hold as often as they are given; two queries where a list gives them, else none.
 
     `evaluation` must explain what did not apply.
     """
-    named = list(_named(order, evaluation, now))
-    if not named:
-        return Gifts()
-    skus = Counter[int]()
+    giving = list(_giving(order, evaluation, now))
+    sku_lists = {key for gift in giving for key in gift.sku_lists}
+    items = _items(cart, sku_lists) if sku_lists else {}
+    held = Counter[int]()
     for line in cart.lines:
         if line.sku:
-            skus[line.sku.pk] += line.quantity
-    bundles = {line.bundle.pk for line in cart.lines if line.bundle}
-    lists = {key: quantity for by, key, quantity in named if by == SKU_LIST}
-    free_skus = {key for by, key, quantity in named if by == SKU and skus[key] < quantity}
-    free_bundles = {key for by, key, _ in named if by == BUNDLE}
-    if lists:
-        free_skus |= _of_lists(cart, lists, skus)
+            held[line.sku.pk] += line.quantity
+    skus = {key for gift in giving for key in _lacking(gift, items, held)}
+    bundles = {key for gift in giving for key in gift.bundles}
+    if sku_lists:
         sold = Bundle.objects.owned_by(cart.tenant).sold_in(cart.market, cart.currency_code)
-        free_bundles |= set(sold.filter(sku_list__in=lists).values_list("pk", flat=True))
-    return Gifts(frozenset(free_skus), frozenset(free_bundles - bundles))
+        bundles |= set(sold.filter(sku_list__in=sku_lists).values_list("pk", flat=True))
+    return Gifts(frozenset(skus), frozenset(bundles - {line.bundle.pk for line in cart.lines if line.bundle}))
 
 
-def _named(order: Order, evaluation: Evaluation, now: datetime) -> Iterator[Named]:
-    for promotion, benefit in _giving(evaluation):
+def _giving(order: Order, evaluation: Evaluation, now: datetime) -> Iterator[Giving]:
+    """The gifts of promotions that apply, or would if the order held them."""
+    absent = [one.promotion for one in evaluation.not_applied if one.refusal.reason in _ABSENT and one.promotion]
+    for promotion in (*(one.promotion for one in evaluation.applied), *absent):
+        benefit = promotion.benefit
         if isinstance(benefit, FreeGift):
-            yield SKU_LIST, promotion, benefit.max_quantity
+            yield Giving(benefit.max_quantity, frozenset({promotion.sku_list_id or 0}), is_listed=True)
         elif isinstance(benefit, flex.Program):
             for gift in benefit.gifts(engine.Cart(order), now):
-                for path, identifiers in gift.identifiers:
-                    for identifier in identifiers:
-                        yield path.text, ids.decode(identifier) or 0, gift.quantity
+                named = {path.text: frozenset(map(_key, identifiers)) for path, identifiers in gift.identifiers}
+                lists, skus, bundles = (named.get(selector, frozenset()) for selector in _SELECTORS)
+                yield Giving(gift.quantity, lists, skus, bundles)
 
 
-def _giving(evaluation: Evaluation) -> Iterator[tuple[int, Benefit]]:
-    """The benefits of promotions that apply, or would if the order held what they give; with the key of their list."""
-    lacking = [one.promotion for one in evaluation.not_applied if one.refusal.reason in _LACKING and one.promotion]
-    for promotion in (*(one.promotion for one in evaluation.applied), *lacking):
-        yield promotion.sku_list_id or 0, promotion.benefit
+_ABSENT = ("no_matching_items", "no_effect")
+_SELECTORS = ("order.line_items.sku.sku_lists.id", "order.line_items.sku.id", "order.line_items.bundle.id")
 
 
-_LACKING = ("no_matching_items", "no_effect")
+def _key(public_id: str) -> int:
+    return ids.decode(public_id) or 0
 
 
-def _of_lists(cart: Cart, lists: Mapping[int, int], held: Mapping[int, int]) -> set[int]:
-    """The SKUs of lists, given in the order of their items up to the number of each list, that are still to be had."""
-    items = SkuListItem.objects.owned_by(cart.tenant).filter(sku_list__in=lists).order_by("sku_list", "position", "pk")
-    left = dict(lists)
-    lacking: dict[int, set[int]] = {}
-    for sku_list, sku, quantity in items.values_list("sku_list_id", "sku_id", "quantity"):
-        left[sku_list] -= min(quantity, held.get(sku, 0), left[sku_list])
-        if held.get(sku, 0) < quantity:
-            lacking.setdefault(sku_list, set()).add(sku)
-    return set().union(*(skus for sku_list, skus in lacking.items() if left[sku_list]))
+def _items(cart: Cart, sku_lists: Collection[int]) -> dict[int, dict[int, int]]:
+    """SKU list -> its SKUs in their order, with how many units of each the list means."""
+    rows = SkuListItem.objects.owned_by(cart.tenant).filter(sku_list__in=sku_lists).order_by("position", "pk")
+    items: dict[int, dict[int, int]] = {}
+    for sku_list, sku, quantity in rows.values_list("sku_list_id", "sku_id", "quantity"):
+        items.setdefault(sku_list, {})[sku] = quantity
+    return items
+
+
+def _lacking(gift: Giving, items: Mapping[int, Mapping[int, int]], held: Mapping[int, int]) -> set[int]:
+    """The SKUs of which more could be had."""
+    listed = {sku: units for key in gift.sku_lists for sku, units in items.get(key, {}).items()}
+    units_of = listed if gift.is_listed else dict.fromkeys((*gift.skus, *listed), gift.quantity)
+    had = sum(min(units, held.get(sku, 0)) for sku, units in units_of.items())
+    return {sku for sku, units in units_of.items() if held.get(sku, 0) < units} if had < gift.quantity else set()
