@@ -412,7 +412,7 @@ def test_an_order_is_priced_by_what_a_service_says_of_a_line_that_is_not_stored_
     assert amounts(cart) == (-1500, 3500)
     (request,) = service.received
     (line,) = [row for row in orjson.loads(request.body)["included"] if row["type"] == "line_items"]
-    assert line["id"] == str(cart.line_items.get(item_type="skus").pk)
+    assert line["id"] == cart.line_items.get(item_type="skus").public_id
     assert Version.objects.filter(resource_type="line_items", event="create").count() == 1
 
 
