@@ -4,8 +4,9 @@ Apps above add to pages below by `panels` and `actions`. Lists are made for tabl
 drop-down of owned rows, newest first.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -16,8 +17,9 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import AdminForm
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import PAGE_VAR
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR
 from django.contrib.admin.widgets import AdminTextareaWidget
+from django.contrib.auth import get_permission_codename
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import models
@@ -25,6 +27,7 @@ from django.db.models import QuerySet
 from django.forms.fields import InvalidJSONInput
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -75,6 +78,25 @@ def link(url: str, text: object) -> SafeString:
     return format_html('<a href="{}">{}</a>', url, text)
 
 
+def moment(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def tenant_choice(row: Owned) -> str:
+    """The tenant of the row, as lists are filtered by it."""
+    return f"{row.organization_id}-{row.mode}"
+
+
+def table(
+    headings: Sequence[str], rows: Iterable[Sequence[object]], *, amounts: Collection[str] = (), empty: str = "None."
+) -> SafeString:
+    """Rows of cells under headings. `amounts` are the headings of figures, which stand at the right."""
+    kinds = ["amount" if heading in amounts else "text" for heading in headings]
+    placed = [list(zip(row, kinds, strict=True)) for row in rows]
+    context = {"headings": list(zip(headings, kinds, strict=True)), "rows": placed, "empty": empty}
+    return render_to_string("admin/table.html", context)
+
+
 # --- Refusals -------------------------------------------------------------------------------------
 
 Refusal = ValidationError | DomainError
@@ -83,6 +105,16 @@ REFUSALS = (ValidationError, DomainError)
 
 def sentences(refusal: Refusal) -> str:
     return refusal.detail if isinstance(refusal, DomainError) else " ".join(refusal.messages)
+
+
+def refused(row: models.Model, refusal: Refusal) -> ValidationError:
+    """The same of one row among others: `#1001: approve is not possible: the order is draft`."""
+    if isinstance(refusal, DomainError):
+        return ValidationError(f"{row}: {refusal.detail}")
+    found: dict[str, list[ValidationError]] = refusal.update_error_dict({})
+    named = {name: "" if name == NON_FIELD_ERRORS else f"{name.removeprefix('_')} " for name in found}
+    problems = [f"{named[name]}{text}" for name, errors in found.items() for error in errors for text in error.messages]
+    return ValidationError(f"{row}: {', '.join(problems)}")
 
 
 def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
@@ -204,6 +236,26 @@ class TenantFilter(admin.SimpleListFilter):
         return queryset.owned_by(Tenant(int(key), mode)) if key.isascii() and key.isdigit() else queryset
 
 
+class OneTenantFilter(TenantFilter):
+    """Always one unless something is searched: where keys tell no order, the index by time is that of a tenant."""
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.usual = None if request.GET.get(SEARCH_VAR) else self._first(model)
+
+    def _first(self, model: Any) -> str | None:
+        rows = model.objects.order_by("organization_id", "mode", "id").values_list("organization_id", "mode")
+        first = rows.first()
+        return f"{first[0]}-{first[1]}" if first else None
+
+    def value(self) -> str | None:
+        return super().value() or self.usual
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        every, *choices = super().choices(changelist)
+        yield from choices if self.usual else [every, *choices]
+
+
 class ResourceTypeFilter(admin.SimpleListFilter):
     title = "type of resource"
     parameter_name = "resource_type"
@@ -312,12 +364,16 @@ class OwnedAdmin(Admin):
     def tenant(self, row: Owned) -> str:
         return f"{row.organization} {row.mode}"
 
+    def field_names(self, row: Any) -> Sequence[Any]:
+        """Those of a row, or of a new one if it is None."""
+        return self.fields or ()
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         chosen = () if self.tenant_from and not obj else ("organization", "mode")
         common = ("reference", "reference_origin", "metadata")
         return [
             *([(None, {"fields": self.panels})] if obj and self.panels else []),
-            (None, {"fields": (*chosen, *(self.fields or ()))}),
+            (None, {"fields": (*chosen, *self.field_names(obj))}),
             ("Reference and metadata", {"fields": common, "classes": ["collapse"]}),
             *([("Record", {"fields": _RECORD, "classes": ["collapse"]})] if obj else []),
         ]
@@ -396,9 +452,34 @@ class FoundByPrefix(OwnedAdmin):
         prefix = type(self).normalise(search_term)
         if not prefix:
             return queryset, False
-        tenants = {"organization_id__in": list(Organization.objects.values_list("pk", flat=True)), "mode__in": Mode}
         reach = {f"{self.column}__bytewise__gte": prefix, f"{self.column}__bytewise__lt": f"{prefix}\U0010ffff"}
-        return queryset.filter(**tenants, **reach), False
+        return queryset.filter(**every_tenant(), **reach), False
+
+
+def resource_link(row: Activity) -> str:
+    """To what something happened to."""
+    text = f"{row.resource_type}/{ids.encode(row.resource_id)}"
+    known = registry.get(row.resource_type)
+    return link(page_of(known.model(pk=row.resource_id)), text) if known else text
+
+
+def every_tenant() -> dict[str, Any]:
+    """The condition that lets an index by tenant be used where no tenant is chosen."""
+    return {"organization_id__in": list(Organization.objects.values_list("pk", flat=True)), "mode__in": Mode}
+
+
+class FoundExactly(OwnedAdmin):
+    """Searched by what the whole term may be, each answered by an index of its own."""
+
+    finders: ClassVar[tuple[Callable[[str], QuerySet], ...]] = ()
+    """`finder(term)`: the keys of the rows it finds."""
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        first, *others = [finder(term).order_by() for finder in self.finders]
+        return queryset.filter(pk__in=first.union(*others)), False
 
 
 class DisablingAdmin(OwnedAdmin):
@@ -413,7 +494,69 @@ class DisablingAdmin(OwnedAdmin):
         self.message_user(request, f"{self.fire('_enable', request, queryset)} enabled.", messages.SUCCESS)
 
 
+class DetailedAdmin(OwnedAdmin):
+    """Rows whose page tells more than their fields, and does to one row what the list does to those chosen."""
+
+    change_form_template = "admin/detailed.html"
+    sections: ClassVar[tuple[Callable[[Any], SafeString], ...]] = ()
+    """What a page shows below the fields, under the heading that is the function's description: `section(row)`."""
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether actions may be taken, also on rows that nobody edits."""
+        return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}")  # type: ignore[union-attr]
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, obj: Any = None, **kwargs: Any) -> Any:
+        if obj is not None:
+            offered = [
+                (name, told) for _, name, told in self.get_actions(request).values() if name != "delete_selected"
+            ]
+            shown = [(section.short_description, section(obj)) for section in self.sections]  # type: ignore[attr-defined]
+            unnamed = [name for name, _ in self.get_fieldsets(request, obj) if name is None]
+            context |= {"offered": offered, "sections": shown, "shown_after": len(unnamed)}
+            context["acting_at"] = list_of(self.model, tenant=tenant_choice(obj))
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def act(self, request: HttpRequest, queryset: QuerySet, step: Callable[[Any, changes.By], Any], told: str) -> None:
+        """Does it to every chosen row, or to none where one refuses."""
+        rows, who = chosen(queryset), by(request)
+        for row in rows:
+            try:
+                step(row, who)
+            except REFUSALS as refusal:
+                raise refused(row, refusal) from refusal
+        self.message_user(request, f"{len(rows)} {told}.", messages.SUCCESS)
+
+    def confirmation(self, request: HttpRequest, queryset: QuerySet, title: str, warning: str) -> HttpResponse | None:
+        """The page that asks whether the action is meant; None once it was."""
+        if "confirmed" in request.POST:
+            return None
+        asked_on = request.POST.get("asked_on", "")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": title,
+            "warning": warning,
+            "opts": self.opts,
+            "rows": [(row.pk, link(page_of(row), self.farewell(row))) for row in at_most(queryset)],
+            "action": request.POST["action"],
+            "asked_on": asked_on,
+            "back_url": page_of(self.model(pk=asked_on)) if asked_on else request.get_full_path(),
+        }
+        return TemplateResponse(request, "admin/confirmation.html", context)
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """Back to the page it was asked on, if that is a row's."""
+        answer = super().response_action(request, queryset)
+        asked_on = request.POST.get("asked_on")
+        if asked_on and (answer is None or answer.status_code == 302):
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", asked_on)
+        return answer
+
+
 class ReadOnlyAdmin(OwnedAdmin):
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """No resource has to be asked what it requires; some rows have none."""
+        return super(OwnedAdmin, self).get_form(request, obj, change=change, **kwargs)
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -421,6 +564,13 @@ class ReadOnlyAdmin(OwnedAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class PartAdmin(ReadOnlyAdmin):
+    """Rows that are reached from what they are part of; no table of contents lists them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
         return False
 
 
@@ -577,9 +727,7 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Resource")
     def resource_link(self, row: Any) -> str:
-        text = f"{row.resource_type}/{ids.encode(row.resource_id)}"
-        known = registry.get(row.resource_type)
-        return link(page_of(known.model(pk=row.resource_id)), text) if known else text
+        return resource_link(row)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         if not search_term.strip():

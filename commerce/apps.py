@@ -6,4 +6,10 @@ class CommerceConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from commerce import catalog_admin, customers_admin, resources  # noqa: F401  (registers pages, declares resources)
+        from commerce import (  # noqa: F401  (registers pages, declares resources)
+            catalog_admin,
+            customers_admin,
+            gift_cards_admin,
+            orders_admin,
+            resources,
+        )

@@ -6,4 +6,4 @@ class CouponsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from coupons import redemptions, resources  # noqa: F401  (declares them)
+        from coupons import redemptions, redemptions_admin, resources  # noqa: F401  (declares them, registers pages)

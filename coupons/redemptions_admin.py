@@ -1,0 +1,241 @@
+"""Redemptions in the admin, and what orders, coupons, promotions and customers show of them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from commerce import clock, ids
+from commerce.admin import (
+    DetailedAdmin,
+    FoundExactly,
+    ReadOnlyAdmin,
+    TenantFilter,
+    every_tenant,
+    link,
+    list_of,
+    moment,
+    page_of,
+    table,
+)
+from commerce.codes import normalise_code
+from commerce.customers_admin import CustomerAdmin
+from commerce.models import Customer, LineItem, Order, normalise_email
+from commerce.money import formatted
+from commerce.orders_admin import OrderAdmin
+from coupons import charts, redeeming
+from coupons.admin import CouponAdmin
+from coupons.models import Coupon, OrderEvaluation, Redemption, Use
+from promotions.admin import PromotionAdmin
+from promotions.models import Promotion
+
+MOST_SHARES = 5
+"""Shares of a promotion that are told; what each line got is told with the line."""
+IN_CENTS = ("order_amount_too_low",)
+"""Reasons whose distance is an amount; that of all others is a number of units or SKUs."""
+
+# --- Why promotions applied or did not ------------------------------------------------------------
+
+
+def explained(document: Mapping[str, Any], names: Mapping[str, str]) -> SafeString:
+    """What `coupons.answers.answer` told, for reading. `names` are those of lines by their ids."""
+    applied = table(
+        ("Promotion", "Coupon code", "Took off", "From"),
+        ([*_named(one), one["formatted_total_amount"], _shares(one, document, names)] for one in document["applied"]),
+        amounts=("Took off",),
+        empty="No promotion applied.",
+    )
+    refused = table(
+        ("Promotion", "Coupon code", "Why not", "Missing"),
+        ([*_named(one), _why(one), _missing(one, document)] for one in document["not_applied"]),
+        amounts=("Missing",),
+        empty="No other promotion was considered.",
+    )
+    return format_html("<h3>Applied, in order</h3>{}<h3>Did not apply</h3>{}", applied, refused)
+
+
+def _named(one: Mapping[str, Any]) -> tuple[object, object]:
+    found = one["promotion"]
+    if found is None:
+        return "", one["coupon_code"]
+    return link(page_of(Promotion(pk=ids.decode(found["id"]))), one["name"]), one["coupon_code"]
+
+
+def _shares(one: Mapping[str, Any], document: Mapping[str, Any], names: Mapping[str, str]) -> SafeString:
+    shares = one["shares"]
+    told = [
+        (names.get(str(share.get("line_item")), "shipping" if "shipment" in share else "line"), share["cents"])
+        for share in shares[:MOST_SHARES]
+    ]
+    amounts = ((name, formatted(cents, document["currency_code"])) for name, cents in told)
+    rest = f" and {len(shares) - MOST_SHARES} more" if len(shares) > MOST_SHARES else ""
+    return format_html("{}{}", format_html_join(", ", "{} {}", amounts), rest)
+
+
+def _why(one: Mapping[str, Any]) -> SafeString:
+    return format_html("{}<br><small><code>{}</code></small>", one["sentence"], one["reason"])
+
+
+def _missing(one: Mapping[str, Any], document: Mapping[str, Any]) -> object:
+    in_cents = one["reason"] in IN_CENTS
+    return formatted(one["missing"], document["currency_code"]) if in_cents else one["missing"]
+
+
+@admin.display(description="Promotions")
+def promotions_of(order: Order) -> SafeString:
+    evaluation = OrderEvaluation.objects.filter(order=order.pk).first()
+    if evaluation is None:
+        return format_html('<p class="nothing">{}</p>', "The order has not been priced yet.")
+    names = dict(LineItem.objects.filter(order=order.pk).values_list("pk", "name"))
+    shown = explained(evaluation.document, {ids.encode(key): name for key, name in names.items()})
+    told = "As it was placed" if order.placed_at else "As of the last refresh"
+    return format_html("{}<p>{}, at {} UTC.</p>", shown, told, moment(evaluation.evaluated_at))
+
+
+# --- Uses -----------------------------------------------------------------------------------------
+
+
+@admin.display(description="Uses")
+def uses_of(redemption: Redemption) -> SafeString:
+    return _uses([redemption])
+
+
+@admin.display(description="Redemption")
+def redemption_of(order: Order) -> SafeString:
+    found = order.redemptions.order_by("pk").prefetch_related("uses__promotion", "uses__coupon")
+    return _uses(found)
+
+
+def _uses(redemptions: Iterable[Redemption]) -> SafeString:
+    now = clock.now()
+    rows = (
+        (
+            link(page_of(redemption), redemption.status(now)),
+            link(page_of(Promotion(pk=use.promotion_id)), use.promotion),
+            link(page_of(use.coupon), use.coupon) if use.coupon else "",
+            formatted(use.discount_cents, redemption.currency_code),
+            "counted" if use.is_counted else "given back",
+        )
+        for redemption in redemptions
+        for use in redemption.uses.all()
+    )
+    headings = ("Redemption", "Promotion", "Coupon", "Discount", "Use")
+    return table(headings, rows, amounts=("Discount",), empty="Nothing is used up.")
+
+
+# --- Redemptions ----------------------------------------------------------------------------------
+
+
+def of_email(term: str) -> QuerySet:
+    return Redemption.objects.filter(**every_tenant(), email_norm=normalise_email(term)).values("pk")
+
+
+def of_reference(term: str) -> QuerySet:
+    return Redemption.objects.filter(**every_tenant(), reference=term.removeprefix("#")).values("pk")
+
+
+def of_code(term: str) -> QuerySet:
+    coupons = Coupon.objects.filter(**every_tenant(), code_norm=normalise_code(term))
+    return Use.objects.filter(coupon__in=coupons.values("pk")).values("redemption")
+
+
+def orders_of_code(term: str) -> QuerySet:
+    return Redemption.objects.filter(pk__in=of_code(term), order__isnull=False).values("order")
+
+
+@admin.display(description="Evaluation")
+def evaluation_of(redemption: Redemption) -> SafeString:
+    if redemption.order:
+        told = link(page_of(redemption.order), redemption.order)
+        return format_html("<p>The page of order {} tells why promotions applied or not.</p>", told)
+    if not redemption.evaluation:
+        return format_html('<p class="nothing">{}</p>', "Nothing was kept.")
+    return explained(redemption.evaluation, {})
+
+
+@admin.register(Redemption)
+class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
+    change_list_template = "admin/redemptions.html"
+    finders = (of_email, of_reference, of_code)
+    search_fields = ("email_norm",)
+    search_help_text = "An e-mail address, a coupon code or a reference, such as the number of an order, whole."
+    list_display = (
+        "created_at",
+        "told_state",
+        "where",
+        "customer_email",
+        "used_promotions",
+        "used_coupons",
+        "discount",
+        "tenant",
+    )
+    list_filter = (TenantFilter, "state")
+    related = ("organization", "order", "uses__promotion", "uses__coupon")
+    sortable_by = ()
+    fields = (
+        ("told_state", "discount"),
+        ("where", "reference_origin"),
+        ("customer_email", "customer"),
+        ("reserved_until", "committed_at", "released_at"),
+    )
+    sections = (uses_of, evaluation_of)
+    actions = ("give_back",)
+
+    @admin.display(description="State", ordering="state")
+    def told_state(self, row: Redemption) -> str:
+        return row.status(clock.now())
+
+    @admin.display(description="Order")
+    def where(self, row: Redemption) -> SafeString | str | None:
+        return link(page_of(row.order), row.order) if row.order else row.reference
+
+    @admin.display(description="Promotions")
+    def used_promotions(self, row: Redemption) -> str:
+        return ", ".join(str(use.promotion) for use in row.uses.all())
+
+    @admin.display(description="Coupons")
+    def used_coupons(self, row: Redemption) -> str:
+        return ", ".join(str(use.coupon) for use in row.uses.all() if use.coupon)
+
+    @admin.display(description="Discount")
+    def discount(self, row: Redemption) -> str | None:
+        return formatted(row.discount_cents, row.currency_code)
+
+    @admin.action(description="Give back", permissions=["act"])
+    def give_back(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        warning = "Their uses do not count any more and are free for others. Orders keep the discount they have."
+        if page := self.confirmation(request, queryset, "Give back", warning):
+            return page
+        self.act(request, queryset, redeeming.cancel, "given back")
+        return None
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(charts.redemption_charts)
+        return [path("charts/", view, name="coupons_redemption_charts"), *super().get_urls()]
+
+
+@admin.display(description="Redemptions")
+def redemptions_of_coupon(coupon: Coupon) -> SafeString:
+    return link(list_of(Redemption, coupons__id__exact=coupon.pk), "Redemptions")
+
+
+@admin.display(description="Redemptions")
+def redemptions_of_promotion(promotion: Promotion) -> SafeString:
+    return link(list_of(Redemption, promotions__id__exact=promotion.pk), "Redemptions")
+
+
+@admin.display(description="Redemptions")
+def redemptions_of_customer(customer: Customer) -> SafeString:
+    return link(list_of(Redemption, customer__id__exact=customer.pk), "Redemptions")
+
+
+OrderAdmin.sections = (*OrderAdmin.sections[:2], promotions_of, redemption_of, *OrderAdmin.sections[2:])
+OrderAdmin.finders = (*OrderAdmin.finders, orders_of_code)
+CouponAdmin.panels = (*CouponAdmin.panels, redemptions_of_coupon)
+PromotionAdmin.panels = (*PromotionAdmin.panels, redemptions_of_promotion)
+CustomerAdmin.panels = (*CustomerAdmin.panels, redemptions_of_customer)
