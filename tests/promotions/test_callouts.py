@@ -427,6 +427,16 @@ def test_a_customer_that_is_made_with_the_answer_is_made_once(
     assert amounts(cart) == (-1500, 3500)
 
 
+def test_an_order_can_be_made_where_services_are_asked(
+    api: Api, cart: Order, promotion: ExternalPromotion, service: Listener
+) -> None:
+    answer = api.create("orders", {"customer_email": "new@example.com"}, market=cart.market)
+
+    assert answer.status_code == 201
+    assert service.received == []
+    assert Order.objects.count() == 2
+
+
 def test_an_order_goes_without_a_service_that_fails(
     api: Api, cart: Order, promotion: ExternalPromotion, service: Listener
 ) -> None:
