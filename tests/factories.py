@@ -40,7 +40,7 @@ from commerce.models import (
     SkuOption,
     StockLocation,
 )
-from coupons.models import Coupon, CouponRecipient
+from coupons.models import Coupon, CouponRecipient, Redemption, Use
 from promotions.models import (
     BuyXPayYPromotion,
     CouponCodesPromotionRule,
@@ -329,6 +329,18 @@ def line_item_option(of: LineItem, **values: Any) -> LineItemOption:
 
 def shipment(of: Order, **values: Any) -> Shipment:
     return _created(Shipment(order=of, **_tenant_of(of), **values))
+
+
+def redemption(owner: Organization, *used: tuple[Promotion, Coupon | None], **values: Any) -> Redemption:
+    """One that was given back, as nothing is counted by it."""
+    values = {"currency_code": "EUR", "discount_cents": -500, "state": Redemption.State.RELEASED, **values}
+    row = _created(Redemption(**_owned(owner, values)))
+    uses = [
+        Use(redemption=row, promotion=promotion, coupon=by, discount_cents=-500, is_counted=False)
+        for promotion, by in used
+    ]
+    Use.objects.bulk_create(uses)
+    return row
 
 
 def resource_error(of: Order, **values: Any) -> ResourceError:

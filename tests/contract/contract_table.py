@@ -30,6 +30,8 @@ class Entry:
     triggers: dict[str, Attribute] = field(default_factory=dict)
     scopes: frozenset[str] = frozenset()
     path: str = ""
+    has_own_form: bool = False
+    """Whether it is created from a document of its own kind."""
     sti: bool = False
     """Whether `type` can be filtered, sorted and asked for as a field; nothing renders it."""
 
@@ -73,11 +75,13 @@ VERSIONED = f"versions=many:versions: {STORED}"
 EVERYTHING = "list retrieve create update destroy"
 TAGGABLE = "_add_tags=text:u _remove_tags=text:u"
 
+# Beyond the contract: `release_on_cancel`, and `redemptions` with all that leads to them.
 PROMOTION = """
     name=string:curfs! currency_code=string:curfs exclusive=boolean:curfs priority=integer:curfs
     starts_at=datetime:curfs! expires_at=datetime:curfs!
     total_usage_limit=integer:curfs total_usage_count=integer:rfs total_usage_reached=boolean:rfs
     active=boolean:r status=string:r weight=integer:r coupons_count=integer:r disabled_at=datetime:rfs
+    release_on_cancel=boolean:cur
 """
 PROMOTION_RELATIONSHIPS = f"""
     market=one:markets:cufs promotion_rules=many:promotion_rules:f
@@ -86,7 +90,7 @@ PROMOTION_RELATIONSHIPS = f"""
     coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
     custom_promotion_rule=one:custom_promotion_rules:cuf
     sku_list=one:sku_lists:cufs
-    coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+    coupons=many:coupons:f redemptions=many:redemptions:f events=many:events:f tags=many:tags:cuf {VERSIONED}
 """
 OF_LISTED = f"{PROMOTION_RELATIONSHIPS} skus=many:skus:"
 DISABLING = "_disable=flag:cu _enable=flag:cu"
@@ -126,7 +130,7 @@ TABLE = {
         """,
         f"""
         promotion_rule=one:coupon_codes_promotion_rules:cuf! coupon_recipient=one:coupon_recipients:cufs
-        events=many:events:f tags=many:tags:cuf {VERSIONED}
+        redemptions=many:redemptions:f events=many:events:f tags=many:tags:cuf {VERSIONED}
         """,
         TAGGABLE,
     ),
@@ -200,7 +204,7 @@ TABLE = {
         f"{FLEX} rules=object:curf! rule_outcomes=object:r0 resource_payload=object:r0",
         f"""
         coupon_codes_promotion_rule=one:coupon_codes_promotion_rules:cuf
-        coupons=many:coupons:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+        coupons=many:coupons:f redemptions=many:redemptions:f events=many:events:f tags=many:tags:cuf {VERSIONED}
         """,
         PROMOTION_TRIGGERS,
         STATUSES,
@@ -325,7 +329,8 @@ TABLE = {
         """,
         f"""
         customer_group=one:customer_groups:cufs customer_addresses=many:customer_addresses:f
-        sku_lists=many:sku_lists:f orders=many:orders: events=many:events:f tags=many:tags:cuf {STORED}
+        sku_lists=many:sku_lists:f orders=many:orders: redemptions=many:redemptions:f
+        events=many:events:f tags=many:tags:cuf {STORED}
         """,
         f"_request_anonymization=flag:u _cancel_anonymization=flag:u {TAGGABLE}",
     ),
@@ -475,7 +480,8 @@ TABLE = {
         billing_address=one:addresses:cuf available_free_skus=many:skus: available_free_bundles=many:bundles:
         payment_method=one:payment_methods:cuf line_items=many:line_items:f
         line_item_options=many:line_item_options:f shipments=many:shipments:f
-        resource_errors=many:resource_errors:f events=many:events:f tags=many:tags:cuf {VERSIONED}
+        resource_errors=many:resource_errors:f redemptions=many:redemptions:f
+        events=many:events:f tags=many:tags:cuf {VERSIONED}
         """,
         f"""
         _archive=flag:u _unarchive=flag:u _pending=flag:u _place=flag:u _cancel=flag:u _approve=flag:u
@@ -526,6 +532,20 @@ TABLE = {
         EVERYTHING,
         "email=string:curfs! first_name=string:curf last_name=string:curf",
         f"customer=one:customers:cufs {VERSIONED}",
+    ),
+    "redemptions": entry(
+        "list retrieve create update",
+        f"""
+        status=string:r customer_email=string:rfs currency_code=string:rfs {amounts("rfs", "discount")}
+        evaluation=object:r reserved_until=datetime:rfs committed_at=datetime:rfs released_at=datetime:rfs
+        """,
+        f"""
+        order=one:orders:f customer=one:customers:f promotions=many:promotions:f coupons=many:coupons:f
+        events=many:events:f {VERSIONED}
+        """,
+        "_commit=flag:u _cancel=flag:u",
+        "with_status",
+        has_own_form=True,
     ),
     "resource_errors": entry(
         "list retrieve",

@@ -53,10 +53,25 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     for activity in (Event, Version):
         activity.objects.filter(resource_type="coupons", resource_id=coupon.pk).update(**common)
     of_coupon = {"resource_type": "coupons", "resource_id": coupon.pk}
+    ordered = _order(owner, mode, number, catalog, tag)
+    redemption = factories.redemption(
+        owner,
+        *[(promotion, coupons[kind]) for kind, promotion in promotions.items()],
+        order=ordered["orders"],
+        customer=catalog["customers"],
+        customer_email="ada@example.com",
+        evaluation={"number": number},
+        reserved_until=NOW + timedelta(days=number),
+        committed_at=NOW,
+        released_at=NOW,
+        mode=mode,
+        **common,
+    )
     return World(
         {
             **catalog,
-            **_order(owner, mode, number, catalog, tag),
+            **ordered,
+            "redemptions": redemption,
             **{promotion.wire_type: promotion for promotion in promotions.values()},
             **{rule.wire_type: rule for rule in rules["percentage_discount"].values()},
             "tags": tag,
