@@ -7,7 +7,7 @@ this order: the order, its lines and shipments, gift cards, the customer, and la
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.core.exceptions import ValidationError
 
 from commerce import changes, customers, gift_cards, ids, people, permissions, pricing, shipments
 from commerce.changes import By
@@ -41,12 +41,15 @@ def create(order: Order, by: By) -> None:
 
 
 def update(order: Order, by: By) -> None:
-    """Saves the order, prices it anew unless it is refreshed by hand, and then does what its triggers asked for."""
+    """Saves the order, prices what changed anew unless it is refreshed by hand, and then does what triggers asked for.
+
+    Whoever only places it was told a total before, which `place` compares: it is not priced anew in between.
+    """
     check_content_may_change(order)
+    is_priced_anew = bool(_changed(order, CONTENT)) or place not in order.steps
     if order.market_id != order.stored("market_id"):
         _price_in_market(order, by)
-    changes.save(order, by)
-    if order.is_editable:
+    if changes.save(order, by) and order.is_editable and is_priced_anew:
         _refresh_unless_manual(order, by)
     take_steps(order, by)
 
@@ -69,15 +72,20 @@ CONTENT = {
     "guest": "guest",
 }
 """What decides what an order comes to and whose it is: column -> its name on the wire."""
+WHOSE = {column: CONTENT[column] for column in ("market_id", "customer_id", "customer_email", "guest")}
+"""What stays as it was placed also while the order is edited."""
 
 
 def check_content_may_change(order: Order) -> None:
-    if order.is_editable:
+    if order.is_editable and not order.was_placed:
         return
-    changed = [name for column, name in CONTENT.items() if getattr(order, column) != order.stored(column)]
-    if changed:
+    if changed := _changed(order, WHOSE if order.is_editable else CONTENT):
         problem = ValidationError(f"cannot be changed: the order is {order.status}", code="invalid")
         raise ValidationError(dict.fromkeys(changed, problem))
+
+
+def _changed(order: Order, columns: Mapping[str, str]) -> list[str]:
+    return [name for column, name in columns.items() if getattr(order, column) != order.stored(column)]
 
 
 def set_number(order: Order, number: str | None, by: By) -> None:
@@ -764,8 +772,9 @@ def _refused(order: Order, attribute: str, reason: str, sentence: str, by: By) -
         if kept:
             _note(kept, attribute or "base", reason, sentence, by)
 
-    problem = ValidationError(sentence.replace("%", "%%"), "invalid", {"reason": reason})
-    return Refused(ValidationError({attribute or NON_FIELD_ERRORS: problem}), note)
+    if attribute:
+        return Refused(CodeRefused(attribute, reason, sentence), note)
+    return Refused(ValidationError(sentence.replace("%", "%%"), "invalid", {"reason": reason}), note)
 
 
 def _note(order: Order, name: str, reason: str, sentence: str, by: By) -> None:

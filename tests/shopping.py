@@ -1,14 +1,16 @@
 """Orders as clients make them: a shop that sells SKUs in one market, and what its orders come to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpResponse
 
 from commerce import ids
 from commerce.auth import Owner, Session
-from commerce.models import Customer, LineItem, Order, Organization, Sku
+from commerce.models import Customer, LineItem, Order, Organization, ResourceError, Sku
 from tests import factories
-from tests.client import Api, path_of
+from tests.client import Api, path_of, stored
 
 PARTS = (
     "subtotal_amount",
@@ -107,3 +109,16 @@ def lines(api: Api, order: Order, item_type: str | None = None) -> list[dict[str
 
 def promotion_lines(api: Api, order: Order) -> list[dict[str, Any]]:
     return [each for each in lines(api, order) if each["item_type"].endswith("_promotions")]
+
+
+@contextmanager
+def only_errors_written() -> Iterator[None]:
+    """Nothing is, but why an order was refused."""
+    before = _stored_but_errors()
+    yield
+    assert _stored_but_errors() == before
+
+
+def _stored_but_errors() -> dict[str, list[Any]]:
+    rows = {table: rows for table, rows in stored().items() if table != ResourceError._meta.db_table}
+    return {table: [row for row in found if ResourceError.wire_type not in row] for table, found in rows.items()}

@@ -159,7 +159,8 @@ class Order(Unguessable, Owned):
         if self.market_id is not None:
             self.currency_code = self.market.price_list.currency_code
             self.tax_included = self.market.price_list.tax_included
-        if self.customer_id != self.stored("customer_id") and self.customer and not self.customer_email:
+        has_other_customer = self.customer_id != self.stored("customer_id")
+        if has_other_customer and self.customer and self.customer_email == self.stored("customer_email"):
             self.customer_email = self.customer.email
         address = self.shipping_address or self.billing_address
         self.country_code = address.country_code if address else None
