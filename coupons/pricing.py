@@ -67,16 +67,22 @@ class Available(NamedTuple):
     exhausted: Collection[int]
 
     @property
-    def is_short(self) -> bool:
-        """Whether something may not be used because it was used up."""
-        reasons = [claim.refusal.reason for claim in self.claims if claim.refusal]
-        return bool(self.exhausted) or not {"coupon_usage_reached", "promotion_usage_reached"}.isdisjoint(reasons)
+    def short(self) -> redeeming.Held:
+        """What may not be used because it was used up."""
+        refused = [claim for claim in self.claims if claim.refusal and claim.refusal.reason in USED_UP]
+        promotions = frozenset(claim.promotion.id for claim in refused if claim.promotion)
+        return redeeming.Held(
+            frozenset(claim.coupon_id for claim in refused if claim.coupon_id), promotions.union(self.exhausted)
+        )
+
+
+USED_UP = frozenset({"coupon_usage_reached", "promotion_usage_reached", "already_used_by_customer"})
 
 
 def _available(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
-    """Where something is used up, reservations that are over are given back first."""
+    """Where something is used up, reservations of it that are over are given back first."""
     found = _found(cart, known, by)
-    if found.is_short and redeeming.release_overdue(cart.tenant, by):
+    if any(found.short) and redeeming.release_overdue(cart.tenant, found.short, by):
         return _found(cart, known, by)
     return found
 

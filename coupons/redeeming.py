@@ -5,16 +5,19 @@ is one conditional UPDATE whose limit stands in its WHERE, taken last in its tra
 coupons, then the customers of each, then promotions, each by its key. Reservations count like uses until they are over.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import F, Q
 
-from commerce import changes
+from commerce import changes, repeating
 from commerce.changes import By
-from commerce.models import Customer, Order, Tenant
+from commerce.models import Customer, Order, Owned, Tenant
 from commerce.pricing import LimitReached, Refusal
+from commerce.repeating import Deferred
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
 from promotions.engine.reasons import SENTENCES
 from promotions.models import Promotion
@@ -40,7 +43,8 @@ def redeem(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
     if redemption.state == COMMITTED:
         redemption.committed_at = by.now
     changes.create(redemption, by)
-    _use(redemption, taken, by)
+    _insert_uses(redemption, taken)
+    _count(redemption, taken, ())
 
 
 def update(redemption: Redemption, by: By) -> None:
@@ -71,17 +75,36 @@ def _release(redemption: Redemption, uses: Sequence[Use], by: By) -> None:
     redemption.state, redemption.released_at, redemption.reserved_until = RELEASED, by.now, None
     changes.save(redemption, by)
     changes.announce(redemption, "cancel", by)
-    _give_back(redemption, uses)
+    Use.objects.filter(pk__in=[use.pk for use in uses]).update(is_counted=False)
+    _count(redemption, (), uses)
 
 
-def release_overdue(tenant: Tenant, by: By) -> bool:
-    """Gives back what reservations of the tenant hold that were never made final; whether there were any."""
-    overdue = Redemption.objects.owned_by(tenant).overdue(by.now)
-    if not overdue.exists():
+def release_overdue(tenant: Tenant, short: "Held", by: By) -> bool:
+    """Gives back what reservations hold of these that were never made final; whether there were any.
+
+    Each in a transaction of its own, for their locks go together with nobody else's. Raises Deferred inside of one.
+    """
+    holding = Use.objects.filter(Q(coupon__in=short.coupons) | Q(promotion__in=short.promotions), is_counted=True)
+    overdue = Redemption.objects.owned_by(tenant).overdue(by.now).filter(pk__in=holding.values("redemption"))
+    keys = list(overdue.order_by("reserved_until").values_list("pk", flat=True)[:MOST_RELEASED])
+    if not keys or repeating.answered(OVERDUE):
         return False
-    with changes.atomic():
-        for redemption in overdue.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked):
-            cancel(redemption, by)
+    if repeating.in_transaction():
+        raise Deferred({OVERDUE: partial(_release_all, keys, by)})
+    return _release_all(keys, by)
+
+
+MOST_RELEASED = 100
+"""Reservations that one request gives back."""
+OVERDUE = "reservations that are over"
+
+
+def _release_all(keys: Iterable[int], by: By) -> bool:
+    for key in keys:
+        with changes.atomic():
+            overdue = Redemption.objects.overdue(by.now).select_for_update(no_key=True).filter(pk=key).first()
+            if overdue:
+                cancel(overdue, by)
     return True
 
 
@@ -97,14 +120,17 @@ def settle(order: Order, taken: Sequence[Taken], by: By) -> None:
         return
     wanted = {(one.promotion_id, one.coupon_id): one for one in taken}
     uses = {(use.promotion_id, use.coupon_id): use for use in redemption.uses.filter(is_counted=True)}
-    _give_back(redemption, [use for key, use in uses.items() if key not in wanted])
+    gone = [use for key, use in uses.items() if key not in wanted]
+    new = [one for key, one in wanted.items() if key not in uses]
     for key, use in uses.items():
         if key in wanted and use.discount_cents != wanted[key].discount_cents:
             use.discount_cents = wanted[key].discount_cents
             use.save(update_fields=["discount_cents"])
     redemption.discount_cents = sum(one.discount_cents for one in taken)
     changes.save(redemption, by)
-    _use(redemption, [one for key, one in wanted.items() if key not in uses], by)
+    Use.objects.filter(pk__in=[use.pk for use in gone]).delete()
+    _insert_uses(redemption, new)
+    _count(redemption, new, gone)
 
 
 def release(order: Order, by: By) -> None:
@@ -173,8 +199,8 @@ def used_by(customer: Customer | None, email_norm: str | None, coupons: Collecti
 # --- Counting -------------------------------------------------------------------------------------
 
 
-def _use(redemption: Redemption, taken: Iterable[Taken], by: By) -> None:
-    uses = [
+def _insert_uses(redemption: Redemption, taken: Iterable[Taken]) -> None:
+    Use.objects.bulk_create(
         Use(
             redemption=redemption,
             promotion_id=one.promotion_id,
@@ -182,19 +208,39 @@ def _use(redemption: Redemption, taken: Iterable[Taken], by: By) -> None:
             discount_cents=one.discount_cents,
         )
         for one in taken
-    ]
-    Use.objects.bulk_create(uses)
-    codes = {one.coupon_id: one.coupon_code for one in taken if one.coupon_id}
-    for coupon_id in sorted(codes):
-        if not changes.count_below(Coupon, coupon_id, "usage_count", "usage_limit"):
+    )
+
+
+def _count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Use]) -> None:
+    """Counts what is used and what is given back, all in one order. Raises LimitReached."""
+    coupons: Counter[int] = Counter()
+    promotions: Counter[int] = Counter()
+    for uses, difference in ((used, 1), (given_back, -1)):
+        for use in uses:
+            promotions[use.promotion_id] += difference
+            if use.coupon_id:
+                coupons[use.coupon_id] += difference
+    codes = {one.coupon_id: one.coupon_code for one in used}
+    opened = {one.promotion_id: one.coupon_code for one in used}
+    for coupon_id, difference in sorted(coupons.items()):
+        if not _counted(Coupon, coupon_id, difference, "usage_count", "usage_limit"):
             raise _reached("coupon_usage_reached", codes[coupon_id])
-    for coupon_id in _single_use(codes):
+    for coupon_id in _single_use(coupons):
         for key in customer_keys(redemption.customer_id, redemption.email_norm):
-            if not _count_customer(coupon_id, key, 1):
+            if not _count_customer(coupon_id, key, coupons[coupon_id]):
                 raise _reached("already_used_by_customer", codes[coupon_id])
-    for use in sorted(uses, key=lambda use: use.promotion_id):
-        if not changes.count_below(Promotion, use.promotion_id, "total_usage_count", "total_usage_limit"):
-            raise _reached("promotion_usage_reached", codes.get(use.coupon_id or 0))
+    for promotion_id, difference in sorted(promotions.items()):
+        if not _counted(Promotion, promotion_id, difference, "total_usage_count", "total_usage_limit"):
+            raise _reached("promotion_usage_reached", opened[promotion_id])
+
+
+def _counted(model: type[Owned], key: int, difference: int, counter: str, limit: str) -> bool:
+    """False where the limit is reached. What another coupon of the same promotion takes over is no use more."""
+    if difference > 0:
+        return changes.count_below(model, key, counter, limit)
+    if difference < 0:
+        changes.count(model, key, **{counter: difference})
+    return True
 
 
 def _single_use(coupons: Iterable[int]) -> list[int]:
@@ -206,34 +252,49 @@ def _reached(reason: str, coupon_code: str | None) -> LimitReached:
     return LimitReached(Refusal(reason, SENTENCES[reason]), coupon_code)
 
 
-def _count_customer(coupon_id: int, customer_key: str, limit: int) -> bool:
+def _count_customer(coupon_id: int, customer_key: str, difference: int) -> bool:
+    """False where this customer has used the coupon."""
+    if difference < 0:
+        counted = CustomerUsage.objects.filter(coupon=coupon_id, customer_key=customer_key, usage_count__gt=0)
+        counted.update(usage_count=F("usage_count") + difference)
+        return True
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTING_CUSTOMER, [coupon_id, customer_key, limit])
+        cursor.execute(_COUNTING_CUSTOMER, [coupon_id, customer_key])
         return bool(cursor.rowcount)
 
 
 _COUNTING_CUSTOMER = (
     f"INSERT INTO {CustomerUsage._meta.db_table} AS kept (coupon_id, customer_key, usage_count) VALUES (%s, %s, 1) "  # noqa: S608
-    "ON CONFLICT (coupon_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 "
-    "WHERE kept.usage_count < %s"
+    "ON CONFLICT (coupon_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 WHERE kept.usage_count < 1"
 )
 
 
-def _give_back(redemption: Redemption, uses: Sequence[Use]) -> None:
-    if not uses:
-        return
-    Use.objects.filter(pk__in=[use.pk for use in uses]).update(is_counted=False)
-    coupons = sorted(use.coupon_id for use in uses if use.coupon_id)
-    for coupon_id in coupons:
-        changes.count(Coupon, coupon_id, usage_count=-1)
-    keys = customer_keys(redemption.customer_id, redemption.email_norm)
-    for coupon_id in coupons:
-        _forget_customer(coupon_id, keys)
-    for promotion_id in sorted(use.promotion_id for use in uses):
-        changes.count(Promotion, promotion_id, total_usage_count=-1)
+def recount_customers(coupons: Sequence[int]) -> None:
+    """Sets how often each customer used these coupons, whose locks are held, to what the uses tell."""
+    CustomerUsage.objects.filter(coupon__in=coupons).delete()
+    chosen = f"coupon.id IN ({', '.join(['%s'] * len(coupons))})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {CustomerUsage._meta.db_table} (coupon_id, customer_key, usage_count) "  # noqa: S608
+            f"SELECT coupon_id, customer_key, usage_count FROM ({used_by_customers(chosen)}) AS used",
+            [*coupons, *coupons],
+        )
 
 
-def _forget_customer(coupon_id: int, keys: Sequence[str]) -> None:
-    for key in keys:
-        counted = CustomerUsage.objects.filter(coupon=coupon_id, customer_key=key, usage_count__gt=0)
-        counted.update(usage_count=F("usage_count") - 1)
+def used_by_customers(chosen: str) -> str:
+    """SQL of what customer usages count, `coupon_id, customer_key, usage_count`: by both keys of `customer_keys`.
+
+    `chosen` is a condition on `coupon`; its parameters are needed twice.
+    """
+    return " UNION ALL ".join(_used_by(*key, chosen) for key in (("c", "customer_id"), ("e", "email_norm")))
+
+
+def _used_by(prefix: str, column: str, chosen: str) -> str:
+    return (
+        f"SELECT coupon.id AS coupon_id, '{prefix}:' || redemption.{column} AS customer_key, count(*) AS usage_count "  # noqa: S608
+        f"FROM {Coupon._meta.db_table} AS coupon "
+        f"JOIN {Use._meta.db_table} AS one ON one.coupon_id = coupon.id AND one.is_counted "
+        f"JOIN {Redemption._meta.db_table} AS redemption ON redemption.id = one.redemption_id "
+        f"WHERE coupon.customer_single_use AND redemption.{column} IS NOT NULL AND {chosen} "
+        f"GROUP BY coupon.id, redemption.{column}"
+    )

@@ -26,7 +26,8 @@ from commerce.changes import By
 from commerce.codes import normalise_code
 from commerce.errors import DomainError
 from commerce.jsonapi import parser
-from commerce.jsonapi.errors import ApiError, Problem, invalid
+from commerce.jsonapi.errors import ApiError, Problem, error, invalid
+from commerce.jsonapi.parser import is_storable
 from commerce.jsonapi.plan import plan_for
 from commerce.jsonapi.renderer import response
 from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
@@ -58,6 +59,8 @@ class RedemptionSerializer(CartSerializer):
     time_to_live = number(1, LONGEST_RESERVATION, default=900)
 
     def validate(self, cart: Any) -> Any:
+        if not is_storable(cart["metadata"]):
+            raise serializers.ValidationError({"metadata": "must be an object that can be stored"}, code="invalid")
         if "amount_cents" in cart:
             if cart["line_items"]:
                 raise serializers.ValidationError({"amount_cents": "stands in place of line_items"}, code="invalid")
@@ -85,6 +88,8 @@ class RedemptionView(ApiView):
         query = self.query(request, self.resource, READ_ONE)
         document = parser.resource_document(self.body(request))
         self.check_type(document)
+        if document.id is not None:
+            raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
         plan = plan_for(self.resource, query)
 
         def redeemed() -> Answer:
@@ -106,14 +111,14 @@ class RedemptionView(ApiView):
         reader = CartReader(document, self.reach, self.caller.market_ids, RedemptionSerializer)
         cart = reader.read()
         evaluation = pricing.evaluate(cart, self.organization, self.by)
-        if problems := list(_unused(cart, evaluation)):
+        if problems := list(_unused(cart, evaluation, reader.given)):
             raise ApiError(problems)
         redemption = new_redemption(cart, reader.given, self.now)
         redemption.evaluation = answers.answer(cart, evaluation)
         try:
             redeeming.redeem(redemption, _taken(evaluation), self.by)
         except LimitReached as reached:
-            raise ApiError([_limit_problem(cart, reached)]) from None
+            raise ApiError([_limit_problem(reached, reader.given)]) from None
         return redemption
 
 
@@ -146,7 +151,7 @@ def _taken(evaluation: Evaluation) -> list[Taken]:
     ]
 
 
-def _unused(cart: Cart, evaluation: Evaluation) -> Iterator[Problem]:
+def _unused(cart: Cart, evaluation: Evaluation, given: Any) -> Iterator[Problem]:
     """Every code must take something off, or all that was asked for is refused."""
     used = {normalise_code(one.claim.code) for one in evaluation.applied if one.claim}
     refused = {normalise_code(one.claim.code): one.refusal for one in evaluation.not_applied if one.claim}
@@ -155,23 +160,22 @@ def _unused(cart: Cart, evaluation: Evaluation) -> Iterator[Problem]:
         if code_norm not in used:
             why = refused[code_norm]
             told = {"reason": why.reason, "missing": why.missing, "value": code}
-            yield invalid(_pointer(code, cart), "coupon_code", why.sentence, "invalid", **told)
+            yield invalid(_pointer(code, given), "coupon_code", why.sentence, "invalid", **told)
     if not cart.coupon_codes and not evaluation.applied:
         yield invalid("/data", "", "No promotion applies to the order.", "invalid", reason="not_applicable")
 
 
-def _pointer(code: str, cart: Cart) -> str:
-    """Codes of the list come before the single one."""
-    place = cart.coupon_codes.index(code)
-    return f"{ATTRIBUTES}/coupon_codes/{place}" if len(cart.coupon_codes) > 1 else f"{ATTRIBUTES}/coupon_code"
+def _pointer(code: str, given: Any) -> str:
+    codes = given["coupon_codes"]
+    return f"{ATTRIBUTES}/coupon_codes/{codes.index(code)}" if code in codes else f"{ATTRIBUTES}/coupon_code"
 
 
-def _limit_problem(cart: Cart, reached: LimitReached) -> Problem:
+def _limit_problem(reached: LimitReached, given: Any) -> Problem:
     reason, sentence = reached.refusal
     code = reached.coupon_code
     if code is None:
         return invalid("/data", "", sentence, "invalid", reason=reason)
-    return invalid(_pointer(code, cart), "coupon_code", sentence, "invalid", reason=reason, value=code)
+    return invalid(_pointer(code, given), "coupon_code", sentence, "invalid", reason=reason, value=code)
 
 
 # --- The resource ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Collection
 from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
+from coupons import redeeming
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
@@ -24,11 +25,19 @@ def update_coupon(coupon: Coupon, by: changes.By) -> None:
     """Saves the coupon; one that changed its rule is counted by its new promotion, and missed by the old one."""
     former, new = coupon.stored("promotion_rule_id"), coupon.promotion_rule_id
     if former == new:
-        changes.save(coupon, by)
+        _save_coupon(coupon, by)
         return
     promotions = _locked_promotions_of(former, new)
-    changes.save(coupon, by)
+    _save_coupon(coupon, by)
     _move_count(promotions[former], promotions[new], 1, by)
+
+
+def _save_coupon(coupon: Coupon, by: changes.By) -> None:
+    """One that changed whether each customer may use it once is counted by customers from then on, or no more."""
+    is_counted_anew = coupon.customer_single_use != coupon.stored("customer_single_use")
+    changes.save(coupon, by)
+    if is_counted_anew:
+        redeeming.recount_customers([coupon.pk])
 
 
 def delete_coupon(coupon: Coupon, by: changes.By) -> None:
