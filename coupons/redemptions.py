@@ -103,7 +103,7 @@ class RedemptionView(ApiView):
             return Answer(answer.status_code, answer.content)
 
         key = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
-        asked = request._request.body
+        asked = f"{self.query_string}\n".encode() + request._request.body
         status, body = self.transacted(lambda: idempotency.once(self.tenant, key, asked, self.now, redeemed))
         return response(body, status)
 
