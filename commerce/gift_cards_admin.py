@@ -118,7 +118,6 @@ class GiftCardAdmin(DetailedAdmin, FoundByPrefix):
     search_help_text = "A code or its beginning."
     ordering = ("-created_at", "-pk")
     list_display = (
-        "public_id",
         "ending",
         "status",
         "balance",
@@ -126,7 +125,6 @@ class GiftCardAdmin(DetailedAdmin, FoundByPrefix):
         "recipient",
         "expires_at",
         "tenant",
-        "created_at",
     )
     list_filter = (OneTenantFilter, "status")
     related = ("organization", "gift_card_recipient")
@@ -152,8 +150,9 @@ class GiftCardAdmin(DetailedAdmin, FoundByPrefix):
     actions = ("purchase", "activate", "deactivate")
 
     @admin.display(description="Code")
-    def ending(self, row: GiftCard) -> str:
-        return f"…{row.code[-SHOWN_OF_CODE:]}"
+    def ending(self, row: GiftCard) -> SafeString:
+        shown = min(SHOWN_OF_CODE, len(row.code) // 2)
+        return format_html('<span class="nowrap">…{}</span>', row.code[len(row.code) - shown :])
 
     @admin.display(description="Balance")
     def balance(self, row: GiftCard) -> str | None:

@@ -24,6 +24,7 @@ from commerce.admin import (
     every_tenant,
     link,
     list_of,
+    moment,
     page_of,
     table,
     tenant_choice,
@@ -49,6 +50,9 @@ MOST_SHOWN = 250
 """Lines that the page of an order shows; the others are on the list of them."""
 MOST_MARKETS = 50
 """Markets to filter by."""
+
+FOLLOWING = {LineItem.ItemType.ADJUSTMENTS: 1, LineItem.ItemType.SHIPMENTS: 2, LineItem.ItemType.PAYMENT_METHODS: 3}
+"""Where lines are shown that come after what is sold; promotions and then gift cards come last."""
 
 # --- Finding orders -------------------------------------------------------------------------------
 
@@ -79,28 +83,43 @@ def of_email(term: str) -> QuerySet:
 
 @admin.display(description="Lines")
 def lines_of(order: Order) -> SafeString:
+    """What is sold, and then what follows from it."""
     lines = order.line_items.order_by("created_at", "pk").prefetch_related("line_item_options")
     found = list(lines[: MOST_SHOWN + 1])
-    headings = ("What", "Code", "Units", "Of one", "Options", "Total", "Discount")
-    shown = table(headings, map(_line, found[:MOST_SHOWN]), amounts=headings[2:], empty="The order has no lines.")
+    headings = ("What", "Code", "Units", "Of one", "Total", "Discount")
+    rows = map(_line, sorted(found[:MOST_SHOWN], key=_place))
+    shown = table(headings, rows, amounts=headings[2:], empty="The order has no lines.")
     if len(found) <= MOST_SHOWN:
         return shown
     every = link(list_of(LineItem, order__id__exact=order.pk), "All lines")
     return format_html("{}<p>These are the first {}. {}</p>", shown, MOST_SHOWN, every)
 
 
+def _place(line: LineItem) -> int:
+    if line.is_sold:
+        return 0
+    return len(FOLLOWING) + 2 if line.is_payment else FOLLOWING.get(line.item_type, len(FOLLOWING) + 1)
+
+
 def _line(line: LineItem) -> tuple[object, ...]:
     currency = line.order.currency_code
-    amounts = (line.unit_amount_cents, line.options_amount_cents or None, line.total_amount_cents)
-    what = format_html("{}<br><small>{}</small>", link(page_of(line), line), line.item_type.replace("_", " "))
-    options = format_html_join(", ", "{} × {}", ((each.quantity, each.name) for each in line.line_item_options.all()))
+    told = [
+        line.item_type.replace("_", " ").removesuffix("s"),
+        *(f"{each.quantity} × {each.name} for {_amount(each, currency)}" for each in line.line_item_options.all()),
+    ]
+    small = format_html_join("", "<br><small>{}</small>", ((each,) for each in told))
     return (
-        format_html("{} {}", what, options) if options else what,
+        format_html("{}{}", link(page_of(line), line), small),
         line.sku_code or line.bundle_code or line.coupon_code,
         line.quantity,
-        *(formatted(cents, currency) for cents in amounts),
+        formatted(line.unit_amount_cents, currency),
+        formatted(line.total_amount_cents, currency),
         breakdown(line),
     )
+
+
+def _amount(option: LineItemOption, currency_code: str) -> str | None:
+    return formatted(option.total_amount_cents, currency_code)
 
 
 def breakdown(line: LineItem) -> SafeString | str:
@@ -161,8 +180,7 @@ def shipments_of(order: Order) -> SafeString:
 
 @admin.display(description="Ledger")
 def ledger_of(order: Order) -> SafeString:
-    entries = order.ledger_entries.order_by("pk")
-    return ledger_table((entry, order.currency_code) for entry in entries)
+    return ledger_table(order.ledger_entries.order_by("pk"), order.currency_code)
 
 
 @admin.display(description="Errors")
@@ -182,18 +200,14 @@ class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     ordering = ("-created_at", "-pk")
     list_display = (
         "number",
-        "status",
-        "payment_status",
+        "told_status",
         "customer_email",
         total,
         "coupon_code",
-        "market",
-        "placed_at",
-        "created_at",
+        "placed",
         "tenant",
     )
     list_filter = (OneTenantFilter, "status", "payment_status", MarketFilter)
-    related = ("organization", "market")
     sortable_by = ()
     fields = (
         ("status", "payment_status", "fulfillment_status"),
@@ -206,6 +220,14 @@ class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     )
     sections = (lines_of, totals_of, shipments_of, ledger_of, errors_of)
     actions = ("approve", "capture", "cancel", "archive")
+
+    @admin.display(description="Status")
+    def told_status(self, row: Order) -> SafeString:
+        return format_html("{}<br><small>{}</small>", row.status, row.payment_status)
+
+    @admin.display(description="Placed (UTC)")
+    def placed(self, row: Order) -> str:
+        return moment(row.placed_at)
 
     @admin.action(description="Approve", permissions=["act"])
     def approve(self, request: HttpRequest, queryset: QuerySet) -> None:

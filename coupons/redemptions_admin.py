@@ -39,6 +39,8 @@ MOST_SHARES = 5
 IN_CENTS = ("order_amount_too_low",)
 """Reasons whose distance is an amount; that of all others is a number of units or SKUs."""
 
+STATES = (*Redemption.State.values, "expired")
+
 # --- Why promotions applied or did not ------------------------------------------------------------
 
 
@@ -148,6 +150,18 @@ def orders_of_code(term: str) -> QuerySet:
     return Redemption.objects.filter(pk__in=of_code(term), order__isnull=False).values("order")
 
 
+class StateFilter(admin.SimpleListFilter):
+    """Where redemptions stand now."""
+
+    title = parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(state, state) for state in STATES]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.with_status(self.value(), clock.now()) if self.value() in STATES else queryset
+
+
 @admin.display(description="Evaluation")
 def evaluation_of(redemption: Redemption) -> SafeString:
     if redemption.order:
@@ -155,7 +169,8 @@ def evaluation_of(redemption: Redemption) -> SafeString:
         return format_html("<p>The page of order {} tells why promotions applied or not.</p>", told)
     if not redemption.evaluation:
         return format_html('<p class="nothing">{}</p>', "Nothing was kept.")
-    return explained(redemption.evaluation, {})
+    codes = {str(place): line["code"] for place, line in enumerate(redemption.evaluation["line_items"])}
+    return explained(redemption.evaluation, codes)
 
 
 @admin.register(Redemption)
@@ -165,16 +180,16 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     search_fields = ("email_norm",)
     search_help_text = "An e-mail address, a coupon code or a reference, such as the number of an order, whole."
     list_display = (
-        "created_at",
+        "created",
         "told_state",
         "where",
         "customer_email",
-        "used_promotions",
-        "used_coupons",
         "discount",
+        "used_coupons",
+        "used_promotions",
         "tenant",
     )
-    list_filter = (TenantFilter, "state")
+    list_filter = (TenantFilter, StateFilter)
     related = ("organization", "order", "uses__promotion", "uses__coupon")
     sortable_by = ()
     fields = (
@@ -194,9 +209,14 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     def where(self, row: Redemption) -> SafeString | str | None:
         return link(page_of(row.order), row.order) if row.order else row.reference
 
+    @admin.display(description="Created (UTC)")
+    def created(self, row: Redemption) -> str:
+        return moment(row.created_at)
+
     @admin.display(description="Promotions")
     def used_promotions(self, row: Redemption) -> str:
-        return ", ".join(str(use.promotion) for use in row.uses.all())
+        names = [str(use.promotion) for use in row.uses.all()]
+        return ", ".join(names[:1]) + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
     @admin.display(description="Coupons")
     def used_coupons(self, row: Redemption) -> str:

@@ -27,7 +27,9 @@ from commerce.admin import (
 from commerce.api import registry
 from commerce.catalog_admin import BundleAdmin, SkuAdmin, SkuOptionAdmin
 from commerce.customers_admin import AddressAdmin, CustomerAdmin, ShippingMethodAdmin
+from commerce.gift_cards_admin import GiftCardAdmin
 from commerce.jsonapi.writing import REPLACE
+from commerce.orders_admin import LineItemAdmin, LineItemOptionAdmin, OrderAdmin, ShipmentAdmin
 from coupons.admin import CouponAdmin
 from promotions.admin import PromotionAdmin
 from tags.models import Tag
@@ -113,6 +115,11 @@ TAGGED: tuple[type[OwnedAdmin], ...] = (
     CustomerAdmin,
     AddressAdmin,
     ShippingMethodAdmin,
+    OrderAdmin,
+    LineItemAdmin,
+    LineItemOptionAdmin,
+    ShipmentAdmin,
+    GiftCardAdmin,
 )
 for pages in TAGGED:
     pages.panels = (*pages.panels, tags_of)
