@@ -505,16 +505,23 @@ class DetailedAdmin(OwnedAdmin):
         """Whether actions may be taken, also on rows that nobody edits."""
         return request.user.has_perm(f"{self.opts.app_label}.{get_permission_codename('change', self.opts)}")  # type: ignore[union-attr]
 
-    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, obj: Any = None, **kwargs: Any) -> Any:
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Any,
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
         if obj is not None:
-            offered = [
-                (name, told) for _, name, told in self.get_actions(request).values() if name != "delete_selected"
-            ]
+            actions: Any = self.get_actions(request).values()
+            offered = [(name, told) for _, name, told in actions if name != "delete_selected"]
             shown = [(section.short_description, section(obj)) for section in self.sections]  # type: ignore[attr-defined]
             unnamed = [name for name, _ in self.get_fieldsets(request, obj) if name is None]
             context |= {"offered": offered, "sections": shown, "shown_after": len(unnamed)}
             context["acting_at"] = list_of(self.model, tenant=tenant_choice(obj))
-        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def act(self, request: HttpRequest, queryset: QuerySet, step: Callable[[Any, changes.By], Any], told: str) -> None:
         """Does it to every chosen row, or to none where one refuses."""

@@ -1,6 +1,6 @@
 """The catalog in the admin: what is sold, in which markets and for how much."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
@@ -43,7 +43,7 @@ class MarketAdmin(DisablingAdmin):
     list_filter = (TenantFilter, "disabled_at")
     related = ("organization", "price_list", "customer_group")
     search_fields = ("name", "code")
-    panels = ("disabled_at", "shared_secret")
+    panels: ClassVar[Any] = ("disabled_at", "shared_secret")
     autocomplete_fields = (
         "merchant",
         "price_list",

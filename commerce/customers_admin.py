@@ -1,5 +1,7 @@
 """Customers, where they are and how they pay, and how goods reach them, in the admin."""
 
+from typing import Any, ClassVar
+
 from django import forms
 from django.contrib import admin
 from django.utils.safestring import SafeString
@@ -55,7 +57,7 @@ class CustomerAdmin(FoundByPrefix):
     list_display = ("email", "status", "customer_group", "has_password", "total_orders_count", "tenant", "created_at")
     list_filter = (TenantFilter, "status", "created_at")
     related = ("organization", "customer_group")
-    panels = ("status", "has_password", "total_orders_count", "anonymization_requested_at", addresses_of)
+    panels: ClassVar[Any] = ("status", "has_password", "total_orders_count", "anonymization_requested_at", addresses_of)
     autocomplete_fields = ("customer_group",)
     fields = ("email", "password", "customer_group", "tax_exemption_code", "shopper_reference", "profile_id")
 

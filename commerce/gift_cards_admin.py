@@ -1,7 +1,7 @@
 """Gift cards in the admin. A code is money: lists show how it ends, the page of the card shows it whole."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -62,7 +62,7 @@ def ledger_table(entries: Iterable[LedgerEntry], currency_code: str | None) -> S
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ActivityAdmin):
     list_display = ("created_at", "kind", "resource_link", "order", "amount", "balance", "tenant")
-    list_filter = (TenantFilter, "kind")
+    list_filter: ClassVar[Any] = (TenantFilter, "kind")
     related = ("organization", "order")
     fields = ("created_at", "organization", "mode", "kind", "resource_link", "order", "amount", "balance")
 

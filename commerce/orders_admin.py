@@ -3,8 +3,8 @@
 The app above adds why promotions applied or not by `OrderAdmin.sections`, and its codes by `OrderAdmin.finders`.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -51,7 +51,11 @@ MOST_SHOWN = 250
 MOST_MARKETS = 50
 """Markets to filter by."""
 
-FOLLOWING = {LineItem.ItemType.ADJUSTMENTS: 1, LineItem.ItemType.SHIPMENTS: 2, LineItem.ItemType.PAYMENT_METHODS: 3}
+FOLLOWING: Mapping[str, int] = {
+    LineItem.ItemType.ADJUSTMENTS: 1,
+    LineItem.ItemType.SHIPMENTS: 2,
+    LineItem.ItemType.PAYMENT_METHODS: 3,
+}
 """Where lines are shown that come after what is sold; promotions and then gift cards come last."""
 
 # --- Finding orders -------------------------------------------------------------------------------
@@ -194,11 +198,11 @@ def errors_of(order: Order) -> SafeString:
 
 @admin.register(Order)
 class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
-    finders = (with_number, of_email)
+    finders: ClassVar[Any] = (with_number, of_email)
     search_fields = ("number",)
     search_help_text = "A number, an e-mail address or a coupon code that was used, whole."
     ordering = ("-created_at", "-pk")
-    list_display = (
+    list_display: Any = (
         "number",
         "told_status",
         "customer_email",
@@ -218,7 +222,7 @@ class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
         ("placed_at", "approved_at", "cancelled_at"),
         ("refreshed_at", "expires_at", "archived_at"),
     )
-    sections = (lines_of, totals_of, shipments_of, ledger_of, errors_of)
+    sections: ClassVar[Any] = (lines_of, totals_of, shipments_of, ledger_of, errors_of)
     actions = ("approve", "capture", "cancel", "archive")
 
     @admin.display(description="Status")

@@ -169,11 +169,16 @@ def shares(found: list[Given], currency_code: str) -> Iterator[dict[str, Any]]:
 def redemption_charts(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm("coupons.view_redemption"):  # type: ignore[union-attr]
         raise PermissionDenied
-    usual = {"organization": Organization.objects.order_by("slug").first(), "mode": Mode.TEST, "days": 30}
-    form = ChartsForm(request.GET if "organization" in request.GET else None, initial=usual)
-    chosen = form.cleaned_data if form.is_valid() else usual if not form.is_bound else None
+    usual: dict[str, Any] = {
+        "organization": Organization.objects.order_by("slug").first(),
+        "mode": Mode.TEST,
+        "days": 30,
+    }
+    asked = request.GET if "organization" in request.GET else None
+    form = ChartsForm(asked, initial=usual)
+    chosen = form.cleaned_data if form.is_valid() else {} if asked else usual
     context = {**admin.site.each_context(request), "title": "Redemptions over time", "form": form}
-    if chosen and chosen["organization"]:
+    if chosen.get("organization"):
         context |= _told(Tenant(chosen["organization"].pk, chosen["mode"]), chosen["days"])
     return TemplateResponse(request, "admin/redemption_charts.html", context)
 
