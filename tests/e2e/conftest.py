@@ -29,10 +29,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         yield shop(bare)
 
 
-def shop(bare: Server) -> Shop:
-    bare.manage("create_organization", SLUG, "--name", "Acme")
-    applications = [bare.application(f"E2E {kind}", kind, SLUG) for kind in ("integration", "sales_channel")]
-    return Shop(bare.url, bare.environment, SLUG, *applications)
+def shop(bare: Server, slug: str = SLUG) -> Shop:
+    bare.manage("create_organization", slug, "--name", "Acme")
+    applications = [bare.application(f"E2E {kind}", kind, slug) for kind in ("integration", "sales_channel")]
+    return Shop(bare.url, bare.environment, slug, *applications)
 
 
 @pytest.fixture(scope="session")

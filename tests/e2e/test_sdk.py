@@ -60,14 +60,10 @@ def test_tokens_of_js_auth_in_the_name_of_customers_and_users(sdk: str, server: 
     run("grants", sdk, server, **told, STAFF_NAME=f"ada {sdk}", STAFF_PASSWORD="a long secret")
 
 
-def test_a_cart_is_evaluated_with_a_promotion_of_every_type(sdk: str, server: Shop) -> None:
-    organization = f"shop-{sdk}"
-    server.manage("create_organization", organization, "--name", "Shop")
-    integration, sales_channel = (
-        server.application(kind, kind, organization) for kind in ("integration", "sales_channel")
-    )
-    shop = replace(server, organization=organization, integration=integration, sales_channel=sales_channel)
-    run("evaluation", sdk, shop)
+@pytest.mark.parametrize("script", ["evaluation", "orders", "redemptions", "shoppers"])
+def test_a_shop_of_its_own_sells_with_a_promotion_of_every_type(script: str, sdk: str, server: Shop) -> None:
+    """Promotions that no market confines would meet in one organization."""
+    run(script, sdk, shop(server, f"{script}-{sdk}"))
 
 
 def test_the_sdk_reads_how_many_requests_are_left(sdk: str, limited: Shop) -> None:
