@@ -513,7 +513,7 @@ def test_an_order_that_came_to_cost_more_is_not_placed(shop: Shop, acme: Organiz
     promotion.disable(NOW)
     factories.changes.save(promotion, factories.BY)
     with only_errors_written():
-        answer = shop.shopper.update(order, {"_place": True})
+        answer = shop.staff.update(order, {"_place": True})
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data"})
     error = ResourceError.objects.get()
     assert (error.order, error.name, error.code) == (order, "base", "total_changed")
