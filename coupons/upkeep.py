@@ -10,7 +10,7 @@ from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
 from coupons import redeeming
-from coupons.models import Coupon, CouponRecipient
+from coupons.models import Coupon, CouponRecipient, Use
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
 # --- Coupons --------------------------------------------------------------------------------------
@@ -41,7 +41,8 @@ def _save_coupon(coupon: Coupon, by: changes.By) -> None:
 
 
 def delete_coupon(coupon: Coupon, by: changes.By) -> None:
-    if coupon.usage_count:
+    """What was redeemed stays, also when the use was given back: an order tells of it."""
+    if coupon.usage_count or coupon.uses.exists():
         raise Locked("The coupon has been redeemed.")
     (promotion,) = _locked_promotions_of(coupon.promotion_rule_id).values()
     changes.delete(coupon, by)
@@ -104,11 +105,12 @@ def adopt_rule(kind: str, promotion: Promotion, rules: list[PromotionRule], how:
 
 
 def delete_promotion(promotion: Promotion, by: changes.By) -> None:
-    """Takes rules and coupons along, however many, unless one of them was used."""
+    """Takes rules and coupons along, however many, unless one of them was ever used."""
     rules = PromotionRule.objects.owned_by(promotion.tenant).filter(promotion_id=promotion.pk)
     locked = list(rules.select_for_update().order_by("pk"))
     coupons = Coupon.objects.owned_by(promotion.tenant).filter(promotion_rule_id__in=[rule.pk for rule in locked])
-    if promotion.total_usage_count or coupons.filter(usage_count__gt=0).exists():
+    is_counted = promotion.total_usage_count or coupons.filter(usage_count__gt=0).exists()
+    if is_counted or promotion.uses.exists() or Use.objects.filter(coupon__in=coupons).exists():
         raise Locked("The promotion has been redeemed.")
     for rule in locked:
         if rule.kind == CouponCodesPromotionRule.KIND:
