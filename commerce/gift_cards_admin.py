@@ -90,13 +90,16 @@ class GiftCardForm(OwnedForm):
         help_text="Recharges the card by so much, or takes off what is below zero.",
     )
 
-    def prepare(self) -> None:
-        super().prepare()
-        if cents := self.cleaned_data.get("balance_change_cents"):
-            try:
-                self.instance.change_balance(cents)
-            except ValidationError as refusal:
-                self.add_error("balance_change_cents", refusal.messages)
+    def _post_clean(self) -> None:
+        """The balance is changed last: whatever else is changed is checked against the one that is stored."""
+        super()._post_clean()
+        cents = None if self.errors else self.cleaned_data.get("balance_change_cents")
+        if not cents:
+            return
+        try:
+            self.instance.change_balance(cents)
+        except ValidationError as refusal:
+            self.add_error("balance_change_cents", refusal.messages)
 
 
 @admin.display(description="Ledger")
