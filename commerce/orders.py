@@ -167,7 +167,7 @@ def set_coupon_code(order: Order, code: str | None, by: By, attribute: str = "co
     elif order.organization.setting("orders_invalid_coupon_errors"):
         raise CodeRefused(attribute, *refusal)
     else:
-        order.steps = (*order.steps, lambda kept, by: _note(kept, attribute, *refusal, by))
+        _pass_over(order, attribute, refusal)
 
 
 def set_gift_card_code(order: Order, code: str | None, by: By, attribute: str = "gift_card_code") -> None:
@@ -180,7 +180,12 @@ def set_gift_card_code(order: Order, code: str | None, by: By, attribute: str = 
     elif order.organization.setting("orders_invalid_gift_card_errors"):
         raise CodeRefused(attribute, *NO_GIFT_CARD)
     else:
-        order.steps = (*order.steps, lambda kept, by: _note(kept, attribute, *NO_GIFT_CARD, by))
+        _pass_over(order, attribute, NO_GIFT_CARD)
+
+
+def _pass_over(order: Order, attribute: str, refusal: pricing.Refusal) -> None:
+    order.refused_codes += 1
+    order.steps = (*order.steps, lambda kept, by: _note(kept, attribute, *refusal, by))
 
 
 NO_GIFT_CARD = pricing.Refusal("gift_card_invalid", "No gift card with this code can pay for the order.")
@@ -778,6 +783,9 @@ def _refused(order: Order, attribute: str, reason: str, sentence: str, by: By) -
 
 
 def _note(order: Order, name: str, reason: str, sentence: str, by: By) -> None:
+    """Why, for whoever may know: a shopper reads what it caused, and is told of a code that it does not work."""
+    if isinstance(by.reach, permissions.Shopper):
+        reason, sentence = "invalid", "is invalid"
     changes.delete_all(ResourceError.objects.filter(order=order))
     told = ResourceError(organization_id=order.organization_id, mode=order.mode, order=order, name=name)
     told.code, told.message = reason, sentence

@@ -153,6 +153,7 @@ CORS_ALLOW_HEADERS = [
     "user-agent",
     "if-match",
     "if-none-match",
+    "idempotency-key",
     "x-request-id",
 ]
 CORS_EXPOSE_HEADERS = [

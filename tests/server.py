@@ -95,7 +95,7 @@ def free_port() -> int:
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], output: Path) -> None:
-    for _ in range(300):
+    for _ in range(900):
         assert process.poll() is None, output.read_text()
         try:
             urlopen(url, timeout=1).close()

@@ -30,9 +30,9 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield output.read_text()
 
 
-def command_in(text: str, option: str = "-i") -> str:
-    """The first `curl` with that option."""
-    return re.search(rf"^curl {option} .*?'$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
+def command_in(text: str, path: str = "coupons") -> str:
+    """The `curl` that asks there."""
+    return re.search(rf"^curl -\w \S+/api/{path} .*?'$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
 
 
 def as_in_readme(command: str) -> str:
@@ -80,8 +80,8 @@ def test_the_readme_shows_that_command_and_its_answer(printed: str, tmp_path: Pa
 
 
 def test_the_printed_cart_is_evaluated_with_a_promotion_that_is_not_reached_yet(printed: str, tmp_path: Path) -> None:
-    command = command_in(printed, "-s")
-    assert as_in_readme(command) == command_in(README, "-s")
+    command = command_in(printed, "evaluations")
+    assert as_in_readme(command) == command_in(README, "evaluations")
 
     evaluation = json.loads(shell(command, tmp_path))["data"]["attributes"]
 
@@ -89,3 +89,13 @@ def test_the_printed_cart_is_evaluated_with_a_promotion_that_is_not_reached_yet(
     assert evaluation["total_amount_cents"] == 4298
     (missed,) = evaluation["not_applied"]
     assert missed["sentence"] == "The order is too small: 1402 cents to go."
+
+
+def test_the_printed_redemption_is_answered_with_what_it_takes_off(printed: str, tmp_path: Path) -> None:
+    command = command_in(printed, "redemptions")
+    assert as_in_readme(command) == command_in(README, "redemptions")
+
+    redemption = json.loads(shell(command, tmp_path))["data"]["attributes"]
+
+    assert (redemption["status"], redemption["discount_cents"]) == ("committed", -500)
+    assert [one["coupon_code"] for one in redemption["evaluation"]["applied"]] == ["WELCOME-10"]

@@ -12,6 +12,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Expression, Field, ForeignObject, JSONField, Lookup, Q
 from django.db.models.expressions import Col
+from django.db.models.query import get_related_populators
 
 Row = Sequence[Any]
 
@@ -69,6 +70,7 @@ class Statement:
             sql, params = compiler.as_sql()
         except EmptyResultSet:
             sql, params = "", ()
+        self.compiler = compiler
         self.sql = sql and shape.format(sql)
         self.params = (*params, *more)
         self.loads = loads
@@ -101,16 +103,24 @@ class Statement:
 
 
 class Instances(Statement):
-    """The compiled form of a query set of whole rows."""
+    """The compiled form of a query set of whole rows, with the rows that it selects as related to them."""
 
     def __init__(self, rows: models.QuerySet) -> None:
-        fields = rows.model._meta.concrete_fields
-        super().__init__(rows, loads=[index for index, field in enumerate(fields) if isinstance(field, JSONField)])
+        super().__init__(rows)
+        selected: Any = [column[0] for column in self.compiler.select]
+        self.loads = [index for index, column in enumerate(selected) if isinstance(column.output_field, JSONField)]
         self.model = rows.model
-        self.names = [field.attname for field in fields]
+        self.names = [field.attname for field in rows.model._meta.concrete_fields]
+        self.related = get_related_populators(self.compiler.klass_info, self.compiler.select, connection.alias)
 
     def load(self, values: Mapping[str, Any]) -> list[Any]:
-        return [self.model.from_db(connection.alias, self.names, row) for row in self.run(values)]
+        return [self._instance(row) for row in self.run(values)]
+
+    def _instance(self, row: Row) -> Any:
+        instance = self.model.from_db(connection.alias, self.names, row[: len(self.names)])
+        for related in self.related:
+            related.populate(row, instance)
+        return instance
 
 
 def without_values(condition: Q, values: dict[str, Any]) -> Q | None:

@@ -11,6 +11,7 @@ from django.db.models import Q
 from commerce.chance import drawn
 from commerce.countries import WITHOUT_ZIP_CODES, validate_country_code
 from commerce.models.owned import Owned
+from commerce.models.records import Unguessable
 
 
 def normalise_email(email: str) -> str:
@@ -23,7 +24,7 @@ def new_customer_reference() -> str:
     return str(drawn(uuid.uuid4))
 
 
-class Address(Owned):
+class Address(Unguessable, Owned):
     """Where a person or a business is. Positions and map links are stored as given; nothing geocodes here."""
 
     wire_type = "addresses"
@@ -57,8 +58,11 @@ class Address(Owned):
         related_name="+",
         help_text="The customer whose token created it and may read it before it is in an address book.",
     )
+    of_guest = models.BooleanField(
+        default=False, editable=False, help_text="A sales channel without a customer created it."
+    )
 
-    unversioned = Owned.unversioned | {"created_by"}
+    unversioned = Owned.unversioned | {"created_by", "of_guest"}
 
     class Meta:
         verbose_name_plural = "addresses"

@@ -139,6 +139,8 @@ class Order(Unguessable, Owned):
 
     steps: tuple[Any, ...] = ()
     """What triggers of a request ask for, as functions of the order, once it is written."""
+    refused_codes = 0
+    """How many codes of a request were not taken, where the organization does not want that to be an error."""
 
     parts = ("line_items", "shipments", "resource_errors")
     unversioned = Owned.unversioned | {"token", "refreshed_at", "gift_card"}

@@ -74,6 +74,7 @@ class Shipment(Unguessable, Owned):
     shipped_at = models.DateTimeField(null=True, editable=False)
     delivered_at = models.DateTimeField(null=True, editable=False)
 
+    parts = ("cost_line_items",)
     unversioned = Owned.unversioned | {"cost_amount_cents"}
     taken = {"shipment_number": "number"}
 

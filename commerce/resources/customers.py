@@ -52,6 +52,7 @@ def is_localized(lat: float | None, lng: float | None) -> bool:
 class Addresses(Resource):
     type = "addresses"
     model = Address
+    ordering = ("created_at", "pk")
     attributes = (
         *_PERSON,
         "full_name",

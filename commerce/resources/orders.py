@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from commerce import ids, orders
 from commerce.api import ApiView, IntegerField, Resource, registry
 from commerce.changes import By
 from commerce.jsonapi.resource import Derived, Rel, Trigger
+from commerce.jsonapi.views import Done
 from commerce.models import LineItem, LineItemOption, Market, Order, ResourceError, Shipment
 from commerce.money import MAX_CENTS, as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
@@ -189,10 +191,22 @@ class OrderView(ApiView):
 
     def new_row(self) -> Order:
         order: Order = super().new_row()
+        self.order = order
         if self.caller.market_ids is not None and len(self.caller.market_ids) == 1:
             markets = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
             order.market = markets.filter(pk__in=self.caller.market_ids).first()  # type: ignore[assignment]
         return order
+
+    def locked(self, public_id: str) -> Order:
+        order: Order = super().locked(public_id)
+        self.order = order
+        return order
+
+    def transacted(self, work: Callable[[], Done]) -> Done:
+        done: Done = super().transacted(work)
+        for _ in range(self.order.refused_codes if self.caller.is_shopper else 0):
+            self.count_guess()
+        return done
 
     def write(self, document: Any, *, creating: bool) -> Any:
         self.check_codes(document.attributes, ("coupon_code", "gift_card_code", "gift_card_or_coupon_code"))

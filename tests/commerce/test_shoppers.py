@@ -266,10 +266,14 @@ def test_a_customer_keeps_an_address_in_its_book(channel: Application, ada: Cust
     assert api.delete(f"customer_addresses/{kept.json()['data']['id']}").status_code == 204
 
 
-def test_the_address_of_a_guest_is_answered_once(channel: Application):
+def test_the_address_of_a_guest_is_theirs_who_know_its_id(acme: Organization, channel: Application, ada: Customer):
     answer = of(channel).create("addresses", ADDRESS)
     assert (answer.status_code, answer.json()["data"]["attributes"]["city"]) == (201, "Modena")
-    assert refused(of(channel).get(f"addresses/{answer.json()['data']['id']}"))[:2] == (401, "UNAUTHORIZED")
+    path = f"addresses/{answer.json()['data']['id']}"
+    assert of(channel).get(path).status_code == 200
+    assert refused(of(channel).get("addresses"))[:2] == (401, "UNAUTHORIZED")
+    assert is_missing(of(channel, ada).get(path))
+    assert is_missing(of(channel).get(path_of(factories.address(acme))))
 
 
 def test_nobody_writes_into_the_book_of_another(channel: Application, ada: Customer, bob: Customer):

@@ -70,11 +70,18 @@ def test_its_writes_are_told_in_versions() -> None:
 
     who = Version.objects.values_list("resource_type", "event", "who")
     assert sorted(who, key=str) == [
+        ("addresses", "create", {"command": "seed_demo"}),
         ("applications", "create", {"command": "create_application"}),
         ("applications", "create", {"command": "create_application"}),
         ("coupon_codes_promotion_rules", "create", {"command": "seed_demo"}),
         ("coupons", "create", {"command": "seed_demo"}),
         ("free_shipping_promotions", "create", {"command": "seed_demo"}),
+        ("markets", "create", {"command": "seed_demo"}),
+        ("merchants", "create", {"command": "seed_demo"}),
         ("order_amount_promotion_rules", "create", {"command": "seed_demo"}),
         ("percentage_discount_promotions", "create", {"command": "seed_demo"}),
+        ("price_lists", "create", {"command": "seed_demo"}),
+        ("prices", "create", {"command": "seed_demo"}),
+        ("shipping_categories", "create", {"command": "seed_demo"}),
+        ("skus", "create", {"command": "seed_demo"}),
     ]

@@ -15,7 +15,19 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from commerce import changes, clock
-from commerce.models import Application, Mode, Organization, Tenant
+from commerce.models import (
+    Address,
+    Application,
+    Market,
+    Merchant,
+    Mode,
+    Organization,
+    Price,
+    PriceList,
+    ShippingCategory,
+    Sku,
+    Tenant,
+)
 from commerce.organizations import create_organization
 from coupons import upkeep
 from coupons.models import Coupon
@@ -48,6 +60,16 @@ curl -s {url}/api/evaluations \\
      "currency_code": "EUR", "customer_email": "ada@example.com", "coupon_codes": ["{code}"],
      "line_items": [{{"code": "SHIRT", "quantity": 2, "unit_amount_cents": 1999}}],
      "shipments": [{{"cost_amount_cents": 700}}]}}}}}}'
+
+Use the code for an order that is kept elsewhere; sent again with the same key it is used once:
+
+curl -s {url}/api/redemptions \\
+  -H "Authorization: Bearer $({manage} issue_token --organization {slug})" \\
+  -H 'Accept: application/vnd.api+json' -H 'Content-Type: application/vnd.api+json' \\
+  -H "Idempotency-Key: $(date +%s%N)" \\
+  -d '{{"data": {{"type": "redemptions", "attributes": {{
+     "coupon_code": "{code}", "reference": "order 4711", "customer_email": "ada@example.com",
+     "currency_code": "EUR", "amount_cents": 5000}}}}}}'
 
 The admin is at {url}/admin/ for {staff}.
 """
@@ -105,7 +127,20 @@ def _rule(organization: Organization, by: changes.By) -> CouponCodesPromotionRul
         changes.create(rule, by)
         upkeep.create_coupon(Coupon(**tenant._asdict(), promotion_rule=rule, code=CODE), by)
         _free_shipping(tenant, by)
+        _shop(tenant, by)
     return rule
+
+
+def _shop(tenant: Tenant, by: changes.By) -> None:
+    """A market `EU` that sells a shirt, so that a sales channel can fill an order."""
+    place = {"line_1": "Piazza Grande 1", "city": "Modena", "zip_code": "41121", "country_code": "IT", "phone": "+39"}
+    address = _made(Address(**tenant._asdict(), business=True, company="Acme", **place), by)
+    merchant = _made(Merchant(**tenant._asdict(), name="Acme", address=address), by)
+    prices = _made(PriceList(**tenant._asdict(), name="Europe", currency_code="EUR"), by)
+    _made(Market(**tenant._asdict(), name="Europe", code="EU", merchant=merchant, price_list=prices), by)
+    parcels = _made(ShippingCategory(**tenant._asdict(), name="Parcels"), by)
+    shirt = _made(Sku(**tenant._asdict(), code="SHIRT", name="Shirt", shipping_category=parcels), by)
+    _made(Price(**tenant._asdict(), price_list=prices, sku=shirt, amount_cents=1999), by)
 
 
 def _free_shipping(tenant: Tenant, by: changes.By) -> None:
@@ -116,6 +151,11 @@ def _free_shipping(tenant: Tenant, by: changes.By) -> None:
     )
     changes.create(promotion, by)
     changes.create(OrderAmountPromotionRule(**tenant._asdict(), promotion=promotion, order_amount_cents=5000), by)
+
+
+def _made(row: Any, by: changes.By) -> Any:
+    changes.create(row, by)
+    return row
 
 
 def _staff() -> tuple[str, str | None]:
