@@ -8,7 +8,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from commerce.jsonapi.errors import error
-from commerce.models import Tenant
+from commerce.models import Organization, Tenant
 from coupons.models import IdempotentAnswer
 
 LIFE = timedelta(hours=24)
@@ -37,6 +37,12 @@ def once(tenant: Tenant, key: str, asked: bytes, now: datetime, work: Callable[[
     answer = work()
     kept.update(status=answer.status, body=answer.body.decode())
     return answer
+
+
+def forget(organization: Organization | None, now: datetime) -> int:
+    """Deletes the answers, of one organization or of all, whose keys mean nothing any more; how many."""
+    over = IdempotentAnswer.objects.filter(created_at__lte=now - LIFE)
+    return (over.filter(organization=organization) if organization else over).delete()[0]
 
 
 def _began(tenant: Tenant, key: str, digest: str, now: datetime) -> bool:

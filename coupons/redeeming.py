@@ -90,8 +90,8 @@ def release_overdue(tenant: Tenant, short: "Held", by: By) -> bool:
     if not keys or repeating.answered(OVERDUE):
         return False
     if repeating.in_transaction():
-        raise Deferred({OVERDUE: partial(_release_all, keys, by)})
-    return _release_all(keys, by)
+        raise Deferred({OVERDUE: partial(release_if_overdue, keys, by)})
+    return release_if_overdue(keys, by)
 
 
 MOST_RELEASED = 100
@@ -99,7 +99,8 @@ MOST_RELEASED = 100
 OVERDUE = "reservations that are over"
 
 
-def _release_all(keys: Iterable[int], by: By) -> bool:
+def release_if_overdue(keys: Iterable[int], by: By) -> bool:
+    """Gives back those of these reservations that are over when their locks are had, one after the other."""
     for key in keys:
         with changes.atomic():
             overdue = Redemption.objects.overdue(by.now).select_for_update(no_key=True).filter(pk=key).first()
