@@ -56,7 +56,7 @@ def explained(document: Mapping[str, Any], names: Mapping[str, str]) -> SafeStri
         ("Promotion", "Coupon code", "Why not", "Missing"),
         ([*_named(one), _why(one), _missing(one, document)] for one in document["not_applied"]),
         amounts=("Missing",),
-        empty="No other promotion was considered.",
+        empty="Nothing is told of any other.",
     )
     return format_html("<h3>Applied, in order</h3>{}<h3>Did not apply</h3>{}", applied, refused)
 
