@@ -34,6 +34,7 @@ from commerce.pricing import LimitReached, Quote
 
 
 def create(order: Order, by: By) -> None:
+    _check_payment_method(order)
     order.number = order.number or str(OrderNumber.objects.create().pk)
     changes.create(order, by)
     _refresh_unless_manual(order, by)
@@ -46,6 +47,7 @@ def update(order: Order, by: By) -> None:
     Whoever only places it was told a total before, which `place` compares: it is not priced anew in between.
     """
     check_content_may_change(order)
+    _check_payment_method(order)
     is_priced_anew = bool(_changed(order, CONTENT)) or place not in order.steps
     if order.market_id != order.stored("market_id"):
         _price_in_market(order, by)
@@ -86,6 +88,16 @@ def check_content_may_change(order: Order) -> None:
 
 def _changed(order: Order, columns: Mapping[str, str]) -> list[str]:
     return [name for column, name in columns.items() if getattr(order, column) != order.stored(column)]
+
+
+def _check_payment_method(order: Order) -> None:
+    method = order.payment_method
+    if method is None or not _changed(order, {"payment_method_id": "payment_method", "market_id": "market"}):
+        return
+    is_offered = method.disabled_at is None and method.market_id in (None, order.market_id)
+    if not is_offered or not _is_in_currency(method, order):
+        problem = ValidationError("is not available for the order", code="invalid")
+        raise ValidationError({"payment_method": problem})
 
 
 def set_number(order: Order, number: str | None, by: By) -> None:
@@ -328,7 +340,8 @@ def _name(line: LineItem) -> None:
 def _price(lines: Sequence[LineItem], order: Order) -> None:
     """Sets the prices of lines that were not given one; an item without any is refused by the name of its code."""
     skus = {line.sku_id: line.quantity for line in lines if line.sku_id and not line.has_given_price}
-    prices = unit_prices(order.market.price_list, skus) if skus else {}
+    is_sold_so = bool(skus) and _is_in_currency(order.market.price_list, order)
+    prices = unit_prices(order.market.price_list, skus) if is_sold_so else {}
     for line in lines:
         if line.has_given_price:
             continue

@@ -16,8 +16,9 @@ from commerce.models import LineItem, Order, Shipment, ShippingMethod, SkuListIt
 def rebuild(order: Order, lines: Sequence[LineItem], subtotal_cents: int, by: By) -> list[Shipment]:
     """One shipment for each shipping category of the sold lines, none before the order has a shipping address.
 
-    Those there are keep their shipping method; those of no category are somebody's own and stay. Sets `in_shipment` of
-    the lines, which whoever asks stores, and what each shipment costs. However many lines, it takes as many queries.
+    Those there are keep their shipping method, unless it costs in another currency; those of no category are somebody's
+    own and stay. Sets `in_shipment` of the lines, which whoever asks stores, and what each shipment costs. However many
+    lines, it takes as many queries.
     """
     category_of = _categories(order, lines) if order.shipping_address_id else {}
     shipments = _kept(order, set(category_of.values()), by)
@@ -29,7 +30,7 @@ def rebuild(order: Order, lines: Sequence[LineItem], subtotal_cents: int, by: By
         line.in_shipment = of_category[category_of[line.pk]] if line.pk in category_of else None
     for shipment in shipments:
         _follow(order, shipment, subtotal_cents)
-    changes.save_computed(shipments, ("cost_amount_cents", "shipping_address"), by)
+    changes.save_computed(shipments, ("cost_amount_cents", "shipping_address", "shipping_method"), by)
     return shipments
 
 
@@ -61,15 +62,20 @@ def _added(order: Order, category_id: int, by: By) -> Shipment:
     shipment = Shipment(
         organization_id=order.organization_id, mode=order.mode, order=order, shipping_category_id=category_id
     )
-    usual = order.market.default_shipping_method
-    if usual and fits(usual, order, category_id):
-        shipment.shipping_method = usual
+    shipment.shipping_method = _usual_method(order, category_id)
     changes.create(shipment, by)
     return shipment
 
 
+def _usual_method(order: Order, category_id: int | None) -> ShippingMethod | None:
+    usual = order.market.default_shipping_method
+    return usual if usual and fits(usual, order, category_id) else None
+
+
 def _follow(order: Order, shipment: Shipment, subtotal_cents: int) -> None:
     method = shipment.shipping_method
+    if method and method.currency_code != order.currency_code:
+        method = shipment.shipping_method = _usual_method(order, shipment.shipping_category_id)
     shipment.cost_amount_cents = cost(method, subtotal_cents) if method else None
     if shipment.shipping_category_id:
         shipment.shipping_address = order.shipping_address

@@ -158,7 +158,7 @@ class Order(Unguessable, Owned):
         return f"#{self.number}"
 
     def clean(self) -> None:
-        if self.market_id is not None:
+        if self.market_id not in (None, self.stored("market_id")):
             self.currency_code = self.market.price_list.currency_code
             self.tax_included = self.market.price_list.tax_included
         has_other_customer = self.customer_id != self.stored("customer_id")

@@ -170,7 +170,7 @@ def test_the_usual_shipping_method_of_the_market_is_taken(shop: Shop, acme: Orga
     assert amounts(shop.shopper, order) == {"subtotal": 1000, "shipping": 700, "total": 1700}
     (line,) = lines(shop.shopper, order, "shipments")
     assert (line["name"], line["quantity"], line["total_amount_cents"]) == ("Post", 1, 700)
-    shop.add(order, shop.sku(3999, shipping_category=order.line_items.first().sku.shipping_category))
+    shop.add(order, shop.sku(3999, shipping_category=order.line_items.get(item_type="skus").sku.shipping_category))
     assert amounts(shop.shopper, order) == {"subtotal": 4999, "shipping": 700, "total": 5699}
     (same,) = lines(shop.shopper, order, "shipments")
     assert same["id"] == line["id"]
@@ -257,6 +257,52 @@ def test_an_authorization_is_voided_by_cancelling(shop: Shop, acme: Organization
     done(shop.staff.update(order, payment_method=factories.payment_method(acme)))
     done(shop.shopper.update(order, {"_place": True}))
     assert statuses(done(shop.staff.update(order, {"_cancel": True})))[:2] == ("cancelled", "voided")
+
+
+@pytest.mark.parametrize(
+    "values", [{"currency_code": "USD"}, {"disabled_at": NOW}, {"market": "elsewhere", "price_amount_cents": 1}]
+)
+def test_a_payment_method_that_is_none_of_the_market_is_refused(shop: Shop, acme: Organization, values: dict[str, Any]):
+    order = shop.order(1000)
+    if "market" in values:
+        values = {**values, "market": factories.market(acme)}
+    method = factories.payment_method(acme, **values)
+    with nothing_written():
+        assert list(invalid(shop.staff.update(order, payment_method=method))) == ["payment_method"]
+
+
+def test_an_order_that_moves_leaves_what_costs_something_in_another_currency(shop: Shop, acme: Organization):
+    """The shipping method of a shipment, the payment method and the gift card."""
+    shop.market.default_shipping_method = factories.shipping_method(acme, price_amount_cents=700)
+    shop.market.save()
+    order = shop.order(1000, gift_card_code=factories.gift_card(acme, balance_cents=300).code)
+    values = {"shipping_address": factories.address(acme), "payment_method": factories.payment_method(acme)}
+    done(shop.staff.update(order, **values))
+    assert amounts(shop.staff, order) == {"subtotal": 1000, "shipping": 700, "gift_card": -300, "total": 1400}
+    other = Shop(acme, shop.staff, "USD")
+    factories.price(order.line_items.get(item_type="skus").sku, other.price_list, amount_cents=1500)
+    with nothing_written():
+        assert list(invalid(shop.staff.update(order, market=other.market))) == ["payment_method"]
+    done(shop.staff.update(order, market=other.market, payment_method=None))
+    assert amounts(shop.staff, order) == {"subtotal": 1500, "total": 1500}
+
+
+def test_a_placed_order_stays_in_its_currency_whatever_becomes_of_the_price_list(shop: Shop):
+    order = shop.placed(1000)
+    assert shop.staff.update(shop.price_list, {"currency_code": "USD", "tax_included": False}).status_code == 200
+    attributes = done(shop.staff.update(order, {"metadata": {"a": 1}}))
+    assert (attributes["currency_code"], attributes["tax_included"]) == ("EUR", True)
+    assert done(shop.staff.update(order, {"_cancel": True}))["formatted_total_amount"] == "€10,00"
+
+
+def test_prices_of_another_currency_are_not_put_into_an_order(shop: Shop):
+    order = shop.order(1000)
+    assert shop.staff.update(shop.price_list, {"currency_code": "USD"}).status_code == 200
+    sku = shop.sku()
+    with nothing_written():
+        answer = shop.shopper.create("line_items", {"quantity": 1, "sku_code": sku.code}, order=order)
+        assert list(invalid(answer)) == ["sku_code"]
+    assert shown(shop.staff, order)["formatted_total_amount"] == "€10,00"
 
 
 # --- Gift cards -----------------------------------------------------------------------------------

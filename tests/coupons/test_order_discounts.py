@@ -17,6 +17,7 @@ from tests import factories
 from tests.client import Api, nothing_written, path_of, problem, refused
 from tests.commerce.test_customers_api import invalid
 from tests.factories import BY, NOW
+from tests.listener import listening
 from tests.shopping import (
     EMAIL,
     Shop,
@@ -393,6 +394,15 @@ def test_an_order_that_is_refreshed_by_hand_is_placed_at_what_it_comes_to(shop: 
     assert attributes["place_total_amount_cents"] == 900
 
 
+def test_a_code_is_checked_at_once_also_where_the_order_is_refreshed_by_hand(shop: Shop):
+    coupon(shop)
+    order = shop.order(1000, autorefresh=False)
+    with nothing_written():
+        assert invalid(shop.shopper.update(order, {"coupon_code": "NOWHERE-2026"})) == {"coupon_code": "invalid"}
+    assert done(shop.shopper.update(order, {"coupon_code": "SUMMER-2026"}))["discount_amount_cents"] == 0
+    assert done(shop.shopper.update(order, {"_refresh": True}))["discount_amount_cents"] == -100
+
+
 def test_an_order_that_refreshes_itself_again_is_priced_at_once(shop: Shop, acme: Organization):
     order = shop.order(1000, autorefresh=False)
     assert done(shop.shopper.update(order, {"autorefresh": True}))["total_amount_cents"] == 1000
@@ -486,6 +496,34 @@ def test_halves_are_rounded_up_in_any_currency(api: Api, acme: Organization, cur
     shop = Shop(acme, api, currency)
     factories.percentage_promotion(acme, percentage=15)
     assert discount(shop, shop.order(cents)) == off
+
+
+def test_a_service_is_asked_once_for_the_same_order(shop: Shop, acme: Organization, settings: LazySettings):
+    with listening() as service:
+        settings.OUTGOING_ALLOWED_HOSTS = [service.place]
+        service.answers(b'{"success": true, "data": {"name": "Loyalty", "discount_cents": 250}}')
+        promotion = factories.external_promotion(acme, promotion_url=f"http://{service.place}/discount")
+        order = shop.order(1000, customer_email=EMAIL)
+        (line,) = promotion_lines(shop.staff, order)
+        assert (line["item_type"], line["name"], line["total_amount_cents"]) == ("external_promotions", "Loyalty", -250)
+        asked = len(service.received)
+        for _ in range(2):
+            done(shop.shopper.update(order, {"_refresh": True}))
+        attributes = done(shop.shopper.update(order, {"_place": True}))
+        assert (attributes["status"], attributes["total_amount_cents"]) == ("placed", 750)
+        assert len(service.received) == asked
+    promotion.refresh_from_db()
+    assert promotion.total_usage_count == 1
+
+
+def test_an_order_is_answered_also_where_a_service_fails(shop: Shop, acme: Organization, settings: LazySettings):
+    with listening() as service:
+        settings.OUTGOING_ALLOWED_HOSTS = [service.place]
+        service.answers(b"{}", 500)
+        factories.external_promotion(acme, promotion_url=f"http://{service.place}/discount")
+        order = shop.placed(1000)
+    assert amounts(shop.staff, order) == {"subtotal": 1000, "total": 1000}
+    assert shown(shop.staff, order)["status"] == "placed"
 
 
 def test_what_is_free_is_placed_as_free(shop: Shop, acme: Organization):
