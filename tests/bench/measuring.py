@@ -10,7 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from pathlib import Path
+from typing import NamedTuple, Protocol
 from urllib.request import urlopen
 
 from django.db import connection
@@ -96,12 +97,13 @@ def statements(endpoint: Endpoint) -> int:
 
 
 @contextmanager
-def server() -> Iterator[str]:
-    """The URL of one granian worker on this machine."""
+def server(workers: int = 1) -> Iterator[str]:
+    """The URL of granian on this machine."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = ["-m", "granian", "--interface", "wsgi", "--blocking-threads", "4", "--port", str(port), "--no-log"]
+    served = ["--workers", str(workers), "--blocking-threads", "4", "--port", str(port), "--no-log"]
+    command = ["-m", "granian", "--interface", "wsgi", *served]
     process = subprocess.Popen([sys.executable, *command, "config.wsgi:application"])
     url = f"http://127.0.0.1:{port}"
     try:
@@ -115,7 +117,7 @@ def server() -> Iterator[str]:
 def _await(url: str) -> None:
     for _ in range(100):
         try:
-            urlopen(url).close()
+            urlopen(url, timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:
@@ -125,14 +127,32 @@ def _await(url: str) -> None:
 
 def requests_a_second(url: str, paths: Sequence[str], token: str) -> list[float]:
     """What wrk reaches with eight connections on each path, the median of rounds in which they take turns."""
-    rounds = [[_wrk(url + path, token) for path in paths] for _ in range(3)]
+    rounds = [[_untroubled(url + path, token) for path in paths] for _ in range(3)]
     return [statistics.median(reached) for reached in zip(*rounds, strict=True)]
 
 
-def _wrk(url: str, token: str) -> float:
-    command = ["wrk", "-t1", "-c8", "-d2s", "-H", f"Authorization: Bearer {token}", "-H", f"Accept: {MEDIA_TYPE}", url]
+def _untroubled(url: str, token: str) -> float:
+    reached = load(url, token)
+    assert not reached.refused, f"{url}: {reached.refused} requests were refused"
+    return reached.a_second
+
+
+class Reached(NamedTuple):
+    requests: int
+    refused: int
+    """Of those requests."""
+    a_second: float
+
+
+def load(url: str, token: str, clients: int = 8, seconds: int = 2, script: Path | None = None) -> Reached:
+    """What wrk reaches with so many connections. `script`, in Lua, makes requests that are no plain GET."""
+    headers = ["-H", f"Authorization: Bearer {token}", "-H", f"Accept: {MEDIA_TYPE}"]
+    scripted = ["-s", str(script)] if script else []
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", *scripted, *headers, url]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in told, told
-    reached = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    assert reached
-    return float(reached[1])
+    requests, a_second = re.search(r"(\d+) requests in", told), re.search(r"Requests/sec:\s+([\d.]+)", told)
+    assert requests, told
+    assert a_second, told
+    assert "Socket errors" not in told, told
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    return Reached(int(requests[1]), int(refused[1]) if refused else 0, float(a_second[1]))

@@ -15,13 +15,14 @@ from django.core.management import call_command
 from django.db import connection
 
 from commerce import auth, clock
+from commerce.models import Order
 from commerce.organizations import create_organization
 from coupons.codes import Pattern
 from coupons.models import Coupon
 from promotions.models import CouponCodesPromotionRule
 from tags.models import Tag
 from tests import factories
-from tests.bench import floors
+from tests.bench import floors, redeeming
 
 EXPIRES_AT = "2030-01-01T00:00:00Z"
 SAMPLE = 1000
@@ -40,11 +41,12 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True)
 class Catalog:
-    """Another organization's: a market with priced SKUs, and promotions of which all are considered."""
+    """Another organization's: a market with priced SKUs, an order of them, promotions that are all considered."""
 
     token: str
     market_code: str
     sku_codes: list[str]
+    order: Order
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Shop:
     few: list[Coupon]
     load: Load
     catalog: Catalog
+    small_catalog: Catalog
 
 
 def open_shop(coupons: int, folder: Path) -> Shop:
@@ -69,30 +72,34 @@ def open_shop(coupons: int, folder: Path) -> Shop:
     few_rule = factories.coupon_rule(factories.percentage_promotion(owner))
     few = [factories.coupon(few_rule, code=f"FEW-CODES-{number}") for number in range(FEW)]
     _dress([*sample, *few], rule)
-    catalog = _open_catalog()
+    redeeming.create_codes(owner)
+    catalogs = _open_catalog("catalog", 20, 100), _open_catalog("corner", 2, 10)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    return Shop(token, rule, sample, few, load, catalog)
+    return Shop(token, rule, sample, few, load, *catalogs)
 
 
-def _open_catalog() -> Catalog:
-    """20 SKUs; 60 promotions of a SKU list each, of which the SKUs are in 20, and 40 that ask for a large order."""
-    owner = create_organization("catalog", "Catalog", clock.now())
+def _open_catalog(slug: str, lines: int, promotions: int) -> Catalog:
+    """So many SKUs; of the promotions three in five are for one SKU list each, the others ask for a large order."""
+    owner = create_organization(slug, slug.title(), clock.now())
     owner.settings = {"promotions_max_concurrent_count": None}
     owner.save()
     prices = factories.price_list(owner)
     market = factories.market(owner, price_list=prices, code="EU")
-    skus = [factories.sku(owner) for _ in range(20)]
+    skus = [factories.sku(owner) for _ in range(lines)]
     for sku in skus:
         factories.price(sku, prices, amount_cents=1999)
-    for number in range(60):
+    for number in range(promotions * 3 // 5):
         listed = factories.sku_list(owner, *skus[number : number + 1])
         factories.percentage_promotion(owner, market=market, sku_list=listed, priority=number)
-    for number in range(40):
+    for number in range(promotions * 2 // 5):
         factories.order_amount_rule(factories.percentage_promotion(owner), order_amount_cents=10_000 * (number + 1))
+    order = factories.order(owner, market=market)
+    for sku in skus:
+        factories.line_item(order, sku)
     application = factories.application(owner)
     token = auth.bearer(auth.issue(application, application.scopes, clock.now(), is_public=False))
-    return Catalog(token, "EU", [sku.code for sku in skus])
+    return Catalog(token, "EU", [sku.code for sku in skus], order)
 
 
 def _load(rule: CouponCodesPromotionRule, coupons: int, folder: Path) -> Load:

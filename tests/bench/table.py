@@ -1,9 +1,10 @@
 """The rows of the table, each beside its floor and its targets."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, cycle
+from itertools import chain, count, cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from coupons.codes import Pattern
 from coupons.models import Coupon
 from tests.bench.evaluating import evaluators
 from tests.bench.measuring import Endpoint, cpu, requests_a_second, server, statements
+from tests.bench.redeeming import HOT, LIMIT, MANY, durable, redeemed, redemptions, tried
 from tests.bench.shop import Catalog, Load, Shop, open_shop
 
 INCLUDES = "promotion_rule,coupon_recipient,tags"
@@ -29,6 +31,7 @@ ROW, CONSTANT = Target(0.60, 0.75), Target(0.25, 0.40)
 BY_CODE, LIST, CREATE = Target(7, 10), Target(15, 26), Target(4, 8)
 EVALUATE, MANY_CODES = Target(40, 100), Target(0.90, 1.0)
 IMPORT = Target(0.85, 1.0)
+REDEEM_MANY, REDEEM_HOT = Target(0.25, 0.35), Target(0.80, 0.95)
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ HEADER = f"{'':<62} {'floor':>12} {'ours':>12} {'ratio':>8} {'target':>8} {'stre
 def print_all(coupons: int, folder: Path) -> None:
     shop = open_shop(coupons, folder)
     print(f"{coupons:,} coupons on PostgreSQL, with a bearer token\n\n{HEADER}")
-    for line in chain([import_line(shop.load)], cpu_lines(shop), http_lines(shop)):
+    for line in chain([import_line(shop.load)], cpu_lines(shop), http_lines(shop, folder)):
         print(line, flush=True)
     print(f"\nThe import held {shop.load.peak:.0f} MiB at most; {MOST_MEMORY} are allowed.\n")
     for name, number in statement_counts(shop).items():
         print(f"{name:<62} {number:>3} statements")
-    (seconds,) = cpu([_catalog_evaluation(shop.catalog)])
-    print(f"\n{'POST an evaluation: 20 SKUs, 100 promotions':<62} {seconds * 1e6:,.0f} us of CPU")
+    print()
+    for name, endpoint in alone(shop).items():
+        (seconds,) = cpu([endpoint])
+        print(f"{name:<62} {seconds * 1e6:>7,.0f} us of CPU")
 
 
 # --- CPU time -----------------------------------------------------------------------------------------------------
@@ -142,6 +147,20 @@ def _catalog_evaluation(catalog: Catalog) -> Endpoint:
     return Endpoint(cycle([("/api/evaluations", body)]), catalog.token, "POST")
 
 
+def _line_change(catalog: Catalog) -> Endpoint:
+    """Sets the quantity of one line, to 2 and more in turns."""
+    line = catalog.order.line_items.order_by("created_at", "pk")[0].public_id
+    changed = ({"type": "line_items", "id": line, "attributes": {"quantity": 2 + number % 5}} for number in count())
+    bodies = (orjson.dumps({"data": data}) for data in changed)
+    return Endpoint(((f"/api/line_items/{line}", body) for body in bodies), catalog.token, "PATCH")
+
+
+def _refresh(catalog: Catalog) -> Endpoint:
+    order = catalog.order.public_id
+    body = orjson.dumps({"data": {"type": "orders", "id": order, "attributes": {"_refresh": True}}})
+    return Endpoint(cycle([(f"/api/orders/{order}", body)]), catalog.token, "PATCH")
+
+
 def _cart(coupon: Coupon) -> bytes:
     lines = [{"code": f"SKU{place}", "quantity": 2, "unit_amount_cents": 1000 + place} for place in range(20)]
     attributes = {
@@ -162,7 +181,7 @@ def _document(code: str, rule: dict[str, str], type_name: str = "coupons") -> by
 # --- Requests a second --------------------------------------------------------------------------------------------
 
 
-def http_lines(shop: Shop) -> Iterator[Line]:
+def http_lines(shop: Shop, folder: Path) -> Iterator[Line]:
     if shutil.which("wrk") is None:
         print("Requests a second are not measured: there is no wrk (Debian: apt-get install wrk).")
         return
@@ -172,6 +191,13 @@ def http_lines(shop: Shop) -> Iterator[Line]:
         row, constant, one = requests_a_second(url, paths, shop.token)
     yield _http_line("GET one coupon: one query by key", row, one, ROW)
     yield _http_line("GET one coupon: a constant answer", constant, one, CONSTANT)
+    with durable(), server(os.cpu_count() or 1) as url:
+        many = redeemed(url, shop.token, MANY, 16, folder)
+        yield _http_line("Redeem many codes, 16 clients: pgbench", *many, REDEEM_MANY)
+        hot = redeemed(url, shop.token, HOT, 64, folder)
+        yield _http_line("Redeem one code, 64 clients: pgbench", *hot, REDEEM_HOT)
+        asked = tried(url, shop.token, 64, folder)
+    print(f"  64 clients tried {asked.tries} times to redeem a code of {LIMIT} uses: {asked.redemptions} redemptions")
 
 
 def _http_line(name: str, floor: float, ours: float, target: Target) -> Line:
@@ -194,5 +220,15 @@ def statement_counts(shop: Shop) -> dict[str, int]:
         "GET 25 coupons": statements(_gets("/api/coupons?page[size]=25", token=shop.token)),
         "GET 25 coupons, three includes": statements(_list(shop)),
         "POST one coupon": statements(_create(shop)),
-        "POST an evaluation: 20 SKUs, 100 promotions": statements(_catalog_evaluation(shop.catalog)),
+        **{name: statements(endpoint) for name, endpoint in alone(shop).items()},
     }
+
+
+def alone(shop: Shop) -> dict[str, Endpoint]:
+    """What there is no floor for."""
+    endpoints = {"POST a redemption of a code": redemptions(shop.token, MANY)}
+    for size, catalog in (("20 SKUs, 100 promotions", shop.catalog), ("2 SKUs, 10 promotions", shop.small_catalog)):
+        endpoints[f"POST an evaluation: {size}"] = _catalog_evaluation(catalog)
+        endpoints[f"PATCH the quantity of a line: {size}"] = _line_change(catalog)
+        endpoints[f"PATCH an order, _refresh: {size}"] = _refresh(catalog)
+    return endpoints
