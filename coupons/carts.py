@@ -1,19 +1,23 @@
 """A cart as clients send it, in an evaluation or to be redeemed: read, completed from the catalog, or refused."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
+from django.db import connection
 from rest_framework import fields, serializers
 
 from commerce import ids, permissions
 from commerce.api import IntegerField
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
+from commerce.jsonapi.prepared import Instances, Parameter
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
 from commerce.money import MAX_CENTS, validate_currency_code
 from commerce.permissions import Reach
 from commerce.prices import UnitPrice, unit_prices
 from promotions.carts import Cart, CartLine, CartShipment
+from promotions.loading import ANY_TENANT
 
 MOST_LINES = 500
 MOST_SHIPMENTS = 100
@@ -155,10 +159,10 @@ class CartReader:
 
     def read(self) -> Cart:
         """Raises ApiError with all that is wrong."""
-        serializer = self.form(data=self.document.attributes)
-        if not serializer.is_valid():
-            raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
-        self.given = serializer.validated_data
+        try:
+            self.given = _bound(self.form).run_validation(self.document.attributes)
+        except serializers.ValidationError as cause:
+            raise ApiError(nested_problems(ATTRIBUTES, cause.detail)) from None
         self._check_relationships()
         self.market = self._market()
         self.currency_code = self._currency_code()
@@ -226,8 +230,8 @@ class CartReader:
         email = self.given.get("customer_email")
         if not email:
             return None
-        customers = Customer.objects.owned_by(self.tenant).select_related("customer_group")
-        return customers.filter(email_norm=normalise_email(email)).first()
+        found = _with_email(connection.vendor).load({**self.tenant._asdict(), "email": normalise_email(email)})
+        return found[0] if found else None
 
     def _codes(self) -> Iterator[str]:
         yield from self.given["coupon_codes"]
@@ -302,3 +306,15 @@ class CartReader:
 
     def _refuse(self, pointer: str, name: str, message: str, key: str) -> None:
         self.problems.append(invalid(pointer, name, message, key))
+
+
+@lru_cache
+def _bound(form: type[CartSerializer]) -> CartSerializer:
+    """One for all requests: what its fields keep does not depend on what they are given."""
+    return form()
+
+
+@lru_cache
+def _with_email(vendor: str) -> Instances:
+    customers = Customer.objects.owned_by(ANY_TENANT).select_related("customer_group")
+    return Instances(customers.filter(email_norm=Parameter("email")).order_by("pk")[:1])

@@ -5,9 +5,13 @@ The same code may be that of several coupons, each behind a promotion of its own
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.db import connection
 
 from commerce.codes import normalise_code
+from commerce.jsonapi.prepared import Parameter, Statement
 from commerce.models import normalise_email
 from coupons import redeeming
 from coupons.models import Coupon
@@ -16,7 +20,7 @@ from promotions.engine.book import standing
 from promotions.engine.lifecycle import usage_reached
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Claim, Order, Promotion
-from promotions.loading import Definitions
+from promotions.loading import ANY_TENANT, Definitions
 
 NOT_FOUND = Refusal("coupon_not_found")
 _BEFORE_USAGE = ("promotion_disabled", "promotion_pending", "promotion_expired")
@@ -34,8 +38,23 @@ FINAL = frozenset(
 
 
 class Opening(NamedTuple):
-    coupon: Coupon
+    """A coupon with what it says of its use, and the promotion that it opens with how often that was used."""
+
+    coupon_id: int
+    code_norm: str
+    expires_at: datetime | None
+    customer_single_use: bool
+    usage_limit: int | None
+    usage_count: int
+    recipient: str | None
+    """The e-mail address of whoever alone may use it."""
+    total_usage_limit: int | None
+    total_usage_count: int
     promotion: Promotion
+
+
+_COUPON = ("pk", "code_norm", "expires_at", "customer_single_use", "usage_limit", "usage_count")
+_PROMOTION = ("total_usage_limit", "total_usage_count", "pk")
 
 
 class Usage(NamedTuple):
@@ -53,18 +72,23 @@ def openings(cart: Cart, known: Definitions) -> list[Opening]:
     """
     if not cart.coupon_codes:
         return []
-    norms = {normalise_code(code) for code in cart.coupon_codes}
-    coupons = Coupon.objects.owned_by(cart.tenant).filter(code_norm__in=norms)
-    coupons = coupons.select_related("coupon_recipient", "promotion_rule__promotion").order_by("pk")
-    promotions = known.opened({coupon.promotion_rule.promotion_id for coupon in coupons})
-    found = ((coupon, promotions.get(coupon.promotion_rule.promotion_id)) for coupon in coupons)
-    return [Opening(coupon, promotion) for coupon, promotion in found if promotion]
+    norms = list({normalise_code(code) for code in cart.coupon_codes})
+    found = _with_codes(connection.vendor).run({**cart.tenant._asdict(), "norms": norms})
+    promotions = known.opened({row[-1] for row in found})
+    return [Opening._make((*row[:-1], promotion)) for row in found if (promotion := promotions.get(row[-1]))]
+
+
+@lru_cache
+def _with_codes(vendor: str) -> Statement:
+    coupons = Coupon.objects.owned_by(ANY_TENANT).filter(code_norm__among=Parameter("norms")).order_by("pk")
+    of_promotion = (f"promotion_rule__promotion__{name}" for name in _PROMOTION)
+    return Statement(coupons.values_list(*_COUPON, "coupon_recipient__email", *of_promotion))
 
 
 def usage(cart: Cart, found: Iterable[Opening]) -> Usage:
     """Two queries where a coupon is for one use a customer and where the order was placed before, else none."""
     held = redeeming.held(cart.order) if cart.order and cart.order.placed_at else redeeming.NOTHING
-    once = {one.coupon.pk for one in found if one.coupon.customer_single_use}
+    once = {one.coupon_id for one in found if one.customer_single_use}
     used = redeeming.used_by(cart.customer, cart.email_norm, once - held.coupons)
     return Usage(used, *held)
 
@@ -76,7 +100,7 @@ def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now:
     """
     by_code: dict[str, list[Opening]] = {}
     for opening in found:
-        by_code.setdefault(opening.coupon.code_norm, []).append(opening)
+        by_code.setdefault(opening.code_norm, []).append(opening)
     spelt: dict[str, str] = {}
     for code in cart.coupon_codes:
         spelt.setdefault(normalise_code(code), code)
@@ -84,35 +108,33 @@ def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now:
         of_code = by_code.get(code_norm, ())
         if not of_code:
             yield Claim(code=code, refusal=NOT_FOUND)
-        for coupon, promotion in of_code:
-            why_not = refusal(coupon, promotion, cart, order, used, now)
-            yield Claim(code=code, coupon_id=coupon.pk, promotion=promotion, refusal=why_not)
+        for opening in of_code:
+            why_not = refusal(opening, cart, order, used, now)
+            yield Claim(code=code, coupon_id=opening.coupon_id, promotion=opening.promotion, refusal=why_not)
 
 
-def refusal(
-    coupon: Coupon, promotion: Promotion, cart: Cart, order: Order, used: Usage, now: datetime
-) -> Refusal | None:
+def refusal(coupon: Opening, cart: Cart, order: Order, used: Usage, now: datetime) -> Refusal | None:
     """The first reason, in this order, why the coupon cannot be used for the order."""
     if coupon.expires_at is not None and coupon.expires_at <= now:
         return Refusal("coupon_expired")
-    scope = standing(promotion, order, now)
+    scope = standing(coupon.promotion, order, now)
     if scope and scope.reason in _BEFORE_USAGE:
         return scope
-    row: Any = coupon.promotion_rule.promotion
-    if row.pk not in used.held_promotions and usage_reached(row.total_usage_limit, row.total_usage_count):
+    is_held = coupon.promotion.id in used.held_promotions
+    if not is_held and usage_reached(coupon.total_usage_limit, coupon.total_usage_count):
         return Refusal("promotion_usage_reached")
-    if coupon.pk not in used.held_coupons and usage_reached(coupon.usage_limit, coupon.usage_count):
+    if coupon.coupon_id not in used.held_coupons and usage_reached(coupon.usage_limit, coupon.usage_count):
         return Refusal("coupon_usage_reached")
     if refused := scope or _recipient_refusal(coupon, cart):
         return refused
-    return Refusal("already_used_by_customer") if coupon.pk in used.by_customer else None
+    return Refusal("already_used_by_customer") if coupon.coupon_id in used.by_customer else None
 
 
-def _recipient_refusal(coupon: Coupon, cart: Cart) -> Refusal | None:
-    if coupon.coupon_recipient is None:
+def _recipient_refusal(coupon: Opening, cart: Cart) -> Refusal | None:
+    if coupon.recipient is None:
         return None
     if cart.email_norm is None:
         return Refusal("recipient_unknown")
-    if normalise_email(coupon.coupon_recipient.email) != cart.email_norm:
+    if normalise_email(coupon.recipient) != cart.email_norm:
         return Refusal("recipient_mismatch")
     return None

@@ -11,9 +11,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any, cast
 
+from django.db import connection
 from django.db.models import Exists, F, OuterRef
 
 from commerce import patterns
+from commerce.jsonapi.prepared import Parameter, Statement, like
 from commerce.models import Customer, PricingRevision, Sku, SkuListItem, Tenant
 from commerce.models import Order as StoredOrder
 from promotions import custom_filters, flex_rules
@@ -142,6 +144,7 @@ READING_FACTS = (FlexPromotion.KIND, ExternalPromotion.KIND)
 MOST_OPENED = 4096
 """How many promotions behind codes are kept for a tenant."""
 MOST_TENANTS = 256
+ANY_TENANT = like(Tenant(0, ""))
 
 
 def _sizes(sku_lists: Collection[int]) -> dict[int, int]:
@@ -155,14 +158,19 @@ _kept: dict[Tenant, Definitions] = {}
 
 def definitions(tenant: Tenant, now: datetime) -> Definitions:
     """What the tenant's promotions say now; one query while nothing changed."""
-    revisions = PricingRevision.objects.filter(organization_id=tenant.organization_id, mode=tenant.mode)
-    revision = revisions.values_list("revision", flat=True).first() or 0
+    found = _revision(connection.vendor).run(tenant._asdict())
+    revision = found[0][0] if found else 0
     known = _kept.get(tenant)
     if known is None or known.revision != revision:
         if len(_kept) >= MOST_TENANTS:
             _kept.clear()
         known = _kept[tenant] = Definitions(tenant, revision, now)
     return known
+
+
+@lru_cache
+def _revision(vendor: str) -> Statement:
+    return Statement(PricingRevision.objects.filter(**ANY_TENANT._asdict()).values_list("revision"))
 
 
 def forget() -> None:
@@ -218,8 +226,8 @@ def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
     """Line -> the SKU lists that hold its item. A bundle is in the list it is made of."""
     items: dict[int, dict[int, Listed]] = {}
     skus = [line.sku.pk for line in cart.lines if line.sku]
-    rows = SkuListItem.objects.owned_by(cart.tenant).filter(sku_id__in=skus)
-    for sku, sku_list, position, quantity in rows.values_list("sku_id", "sku_list_id", "position", "quantity"):
+    rows = _listed(connection.vendor).run({**cart.tenant._asdict(), "skus": skus}) if skus else ()
+    for sku, sku_list, position, quantity in rows:
         items.setdefault(sku, {})[sku_list] = Listed(position, quantity)
     listings = {}
     for line in cart.lines:
@@ -233,6 +241,12 @@ def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
     return listings
 
 
+@lru_cache
+def _listed(vendor: str) -> Statement:
+    rows = SkuListItem.objects.owned_by(ANY_TENANT).filter(sku__among=Parameter("skus"))
+    return Statement(rows.values_list("sku_id", "sku_list_id", "position", "quantity"))
+
+
 @lru_cache(65_536)
 def _matches(pattern: str, code: str) -> bool:
     return patterns.matches(pattern, code)
@@ -241,7 +255,12 @@ def _matches(pattern: str, code: str) -> bool:
 def _tags(model: Any, keys: Collection[int]) -> dict[int, frozenset[int]]:
     """Row -> the keys of its tags. The relation is the tags' own: nothing here imports them."""
     tags: dict[int, set[int]] = {}
-    if keys:
-        for key, tag in model.objects.filter(pk__in=keys, tags__isnull=False).values_list("pk", "tags"):
-            tags.setdefault(key, set()).add(tag)
+    for key, tag in _tagged(connection.vendor, model).run({"keys": list(keys)}) if keys else ():
+        tags.setdefault(key, set()).add(tag)
     return {key: frozenset(found) for key, found in tags.items()}
+
+
+@lru_cache
+def _tagged(vendor: str, model: Any) -> Statement:
+    rows = model.objects.filter(pk__among=Parameter("keys"), tags__isnull=False)
+    return Statement(rows.values_list("pk", "tags"))

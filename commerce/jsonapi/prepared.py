@@ -12,7 +12,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
 from django.db.models import Expression, Field, ForeignObject, JSONField, Lookup, Q
 from django.db.models.expressions import Col
-from django.db.models.query import get_related_populators
+from django.db.models.query import get_related_populators  # type: ignore[attr-defined]
 
 Row = Sequence[Any]
 
