@@ -63,7 +63,15 @@ def test_a_created_coupon_is_the_reference_document(api: Api, acme: Organization
             },
             "relationships": {
                 name: {"links": {"self": f"{own}/relationships/{name}", "related": f"{own}/{name}"}}
-                for name in ("promotion_rule", "coupon_recipient", "events", "tags", "versions", "event_stores")
+                for name in (
+                    "promotion_rule",
+                    "coupon_recipient",
+                    "redemptions",
+                    "events",
+                    "tags",
+                    "versions",
+                    "event_stores",
+                )
             },
             "meta": {"mode": "test", "organization_id": api.data("organization")["id"]},
         },
