@@ -46,6 +46,7 @@ def update(order: Order, by: By) -> None:
 
     Whoever only places it was told a total before, which `place` compares: it is not priced anew in between.
     """
+    order.clean()  # what follows from a market and a customer that were set alone
     check_content_may_change(order)
     _check_payment_method(order)
     is_priced_anew = bool(_changed(order, CONTENT)) or place not in order.steps
@@ -639,7 +640,8 @@ def cancel(order: Order, by: By) -> None:
     _check_status(
         order,
         "_cancel",
-        *(Order.Status.DRAFT, Order.Status.PENDING, Order.Status.PLACING, Order.Status.PLACED, Order.Status.APPROVED),
+        *(Order.Status.DRAFT, Order.Status.PENDING, Order.Status.PLACING),
+        *(Order.Status.PLACED, Order.Status.EDITING, Order.Status.APPROVED),
     )
     was_placed, was_approved = order.was_placed, order.status == Order.Status.APPROVED
     order.mark_cancelled(by.now)
