@@ -593,8 +593,9 @@ def at_most(rows: Any) -> list[Any]:
 
 
 def chosen(queryset: QuerySet) -> list[Any]:
-    """The rows an action is about, locked."""
-    return at_most(queryset.order_by("pk").select_for_update(of=("self",)))
+    """The rows an action is about, locked. What a list is filtered by may make it DISTINCT, which cannot be locked."""
+    rows = queryset.model._default_manager.filter(pk__in=queryset.order_by().values("pk"))
+    return at_most(rows.order_by("pk").select_for_update(of=("self",)))
 
 
 def _lock_related(row: Owned, values: dict[str, Any]) -> None:

@@ -161,7 +161,7 @@ class GiftCardAdmin(DetailedAdmin, FoundByPrefix):
     def balance(self, row: GiftCard) -> str | None:
         return formatted(row.balance_cents, row.currency_code)
 
-    @admin.display(description="Initial balance")
+    @admin.display(description="Initially")
     def initial(self, row: GiftCard) -> str | None:
         return formatted(row.initial_balance_cents, row.currency_code)
 

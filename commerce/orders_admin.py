@@ -243,7 +243,7 @@ class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
 
     @admin.action(description="Cancel", permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        warning = "What placing took is given back: uses of coupons and promotions, and what gift cards paid."
+        warning = "What gift cards paid is given back; so are uses of coupons and promotions, unless it was approved."
         if page := self.confirmation(request, queryset, "Cancel orders", warning):
             return page
         self.act(request, queryset, orders.cancel, "cancelled")
@@ -277,7 +277,7 @@ MarketAdmin.panels = (*MarketAdmin.panels, orders_of_market)
 
 @admin.register(LineItem)
 class LineItemAdmin(PartAdmin):
-    list_display = ("name", "item_type", "quantity", "total", "discount", "order", "tenant")
+    list_display = ("name", "item_type", "sku_code", "quantity", "total", "discount", "order")
     list_filter = (TenantFilter,)
     related = ("organization", "order")
     sortable_by = ()
@@ -288,7 +288,7 @@ class LineItemAdmin(PartAdmin):
         ("sku_code", "bundle_code", "coupon_code"),
         ("sku", "bundle", "gift_card"),
         ("quantity", "unit_amount_cents", "options_amount_cents", "total_amount_cents"),
-        "discount",
+        "breakdown",
         "in_shipment",
         "has_given_price",
         "rule_outcomes",
@@ -299,7 +299,11 @@ class LineItemAdmin(PartAdmin):
         return formatted(row.total_amount_cents, row.order.currency_code)
 
     @admin.display(description="Discount")
-    def discount(self, row: LineItem) -> str:
+    def discount(self, row: LineItem) -> str | None:
+        return formatted(row.discount_cents, row.order.currency_code) if row.discount_cents else None
+
+    @admin.display(description="Discount")
+    def breakdown(self, row: LineItem) -> str:
         return breakdown(row)
 
 

@@ -95,7 +95,7 @@ def promotions_of(order: Order) -> SafeString:
         return format_html('<p class="nothing">{}</p>', "The order has not been priced yet.")
     names = dict(LineItem.objects.filter(order=order.pk).values_list("pk", "name"))
     shown = explained(evaluation.document, {ids.encode(key): name for key, name in names.items()})
-    told = "As it was placed" if order.placed_at else "As of the last refresh"
+    told = "As of the last refresh" if order.is_editable else "As it was last priced"
     return format_html("{}<p>{}, at {} UTC.</p>", shown, told, moment(evaluation.evaluated_at))
 
 
@@ -181,8 +181,7 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     search_help_text = "An e-mail address, a coupon code or a reference, such as the number of an order, whole."
     list_display = (
         "created",
-        "told_state",
-        "where",
+        "order_and_state",
         "customer_email",
         "discount",
         "used_coupons",
@@ -201,9 +200,13 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     sections = (uses_of, evaluation_of)
     actions = ("give_back",)
 
-    @admin.display(description="State", ordering="state")
+    @admin.display(description="State")
     def told_state(self, row: Redemption) -> str:
         return row.status(clock.now())
+
+    @admin.display(description="Order")
+    def order_and_state(self, row: Redemption) -> SafeString:
+        return format_html("{}<br><small>{}</small>", self.where(row) or "", self.told_state(row))
 
     @admin.display(description="Order")
     def where(self, row: Redemption) -> SafeString | str | None:

@@ -100,7 +100,7 @@ def test_what_a_placed_order_used_is_on_its_page(shop: Shop, summer: Coupon) -> 
     page = superuser().get(page_of(order))
 
     assert "committed Summer SUMMER-2026 -€1,00 counted" in section(page, "Redemption")
-    assert section(page, "Promotions").endswith("As it was placed, at 2026-06-15 12:00:00 UTC.")
+    assert section(page, "Promotions").endswith("As it was last priced, at 2026-06-15 12:00:00 UTC.")
     assert page_of(Redemption.objects.get()).replace("commerce", "coupons") in page.content.decode()
 
 
@@ -143,7 +143,7 @@ def test_the_list_tells_who_used_what(shop: Shop, summer: Coupon) -> None:
 
     listed = text(superuser().get(REDEMPTIONS))
 
-    assert re.search(rf"committed {order} {EMAIL} -€15,00 SUMMER-2026 (Summer|Ten off) and 1 more acme test", listed)
+    assert re.search(rf"{order} committed {EMAIL} -€15,00 SUMMER-2026 (Summer|Ten off) and 1 more acme test", listed)
 
 
 def test_redemptions_are_filtered_by_where_they_stand_now(
@@ -227,6 +227,15 @@ def test_giving_back_is_asked_for_twice_and_frees_the_uses(shop: Shop, summer: C
     assert (redemption.state, redemption.released_at, summer.usage_count) == ("released", NOW, 0)
     assert last_version()[:3] == ("ada", "update", "redemptions")
     assert "given back" in section(staff.get(url_of(redemption)), "Uses")
+
+
+def test_what_a_search_or_a_link_leads_to_is_given_back(shop: Shop, summer: Coupon) -> None:
+    staff = superuser()
+    for query in ("q=SUMMER-2026", f"coupons__id__exact={summer.pk}", "state=committed"):
+        redemption = redeem(shop.staff)
+        act(staff, f"{REDEMPTIONS}?{query}", "give_back", redemption, confirmed="yes")
+        redemption.refresh_from_db()
+        assert redemption.state == "released"
 
 
 def test_whoever_may_only_look_gives_nothing_back(shop: Shop, summer: Coupon) -> None:
