@@ -118,9 +118,9 @@ await check('an e-mail address finds or makes the customer', async () => {
 })
 
 await check('a shipping address makes a shipment for each category, sent in the usual way', async () => {
-  const shipping_address = await admin.addresses.create(ADDRESS)
+  const shipping_address = await cl.addresses.create(ADDRESS)
   const include = ['shipping_address', 'shipments.shipping_method', 'shipments.line_items']
-  order = await admin.orders.update({ id: order.id, shipping_address }, { include })
+  order = await cl.orders.update({ id: order.id, shipping_address }, { include })
   assert.deepEqual([order.shipping_address.id, order.country_code], [shipping_address.id, 'GB'])
   const held = order.shipments.map((shipment) => [
     shipment.shipping_method.name,
@@ -134,11 +134,11 @@ await check('a shipping address makes a shipment for each category, sent in the 
 
 await check('a billing address is a copy', async () => {
   const include = ['billing_address', 'shipping_address']
-  order = await admin.orders.update({ id: order.id, _billing_address_same_as_shipping: true }, { include })
+  order = await cl.orders.update({ id: order.id, _billing_address_same_as_shipping: true }, { include })
   const { billing_address, shipping_address } = order
   assert.deepEqual([billing_address.full_address, billing_address.phone], [shipping_address.full_address, ADDRESS.phone])
   assert.notEqual(billing_address.id, shipping_address.id)
-  const cloned = await admin.orders.update({ id: order.id, _billing_address_clone_id: shipping_address.id }, { include })
+  const cloned = await cl.orders.update({ id: order.id, _billing_address_clone_id: shipping_address.id }, { include })
   assert.equal(cloned.billing_address.line_1, ADDRESS.line_1)
   assert(![billing_address.id, shipping_address.id].includes(cloned.billing_address.id))
 })
