@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 
 from commerce import changes
 from commerce.changes import By
@@ -31,7 +32,28 @@ def rebuild(order: Order, lines: Sequence[LineItem], subtotal_cents: int, by: By
     for shipment in shipments:
         _follow(order, shipment, subtotal_cents)
     changes.save_computed(shipments, ("cost_amount_cents", "shipping_address", "shipping_method"), by)
+    if shipments:
+        _offer_methods(order, shipments)
     return shipments
+
+
+def _offer_methods(order: Order, shipments: Sequence[Shipment]) -> None:
+    """Stores which methods each shipment can be sent by: two queries, and two more where that changed."""
+    methods = ShippingMethod.objects.owned_by(order.tenant).filter(disabled_at=None, currency_code=order.currency_code)
+    offered = methods.filter(Q(market=None) | Q(market=order.market_id)).select_related("shipping_zone")
+    wanted = {
+        (shipment.pk, method.pk)
+        for method in offered
+        for shipment in shipments
+        if fits(method, order, shipment.shipping_category_id)
+    }
+    links = Shipment.available_shipping_methods.through.objects
+    kept = links.filter(shipment__in=shipments).values_list("shipment_id", "shippingmethod_id", "pk")
+    held = {(shipment, method): key for shipment, method, key in kept}
+    if gone := [key for pair, key in held.items() if pair not in wanted]:
+        links.filter(pk__in=gone).delete()
+    if new := wanted - held.keys():
+        links.bulk_create([links.model(shipment_id=shipment, shippingmethod_id=method) for shipment, method in new])
 
 
 def _categories(order: Order, lines: Sequence[LineItem]) -> dict[int, int]:

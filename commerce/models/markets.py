@@ -49,10 +49,10 @@ class Market(Disabling, HasSharedSecret, Owned):
         CustomerGroup, on_delete=models.PROTECT, null=True, blank=True, related_name="markets"
     )
     default_shipping_method = models.ForeignKey(
-        "commerce.ShippingMethod", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "commerce.ShippingMethod", on_delete=models.PROTECT, null=True, blank=True, related_name="default_of"
     )
     default_payment_method = models.ForeignKey(
-        "commerce.PaymentMethod", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        "commerce.PaymentMethod", on_delete=models.PROTECT, null=True, blank=True, related_name="default_of"
     )
 
     unversioned = Owned.unversioned | {"shared_secret"}

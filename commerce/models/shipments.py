@@ -1,7 +1,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from itertools import count
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -64,6 +64,7 @@ class Shipment(Unguessable, Owned):
         ShippingMethod, on_delete=models.PROTECT, null=True, blank=True, related_name="shipments"
     )
     shipping_address = models.ForeignKey(Address, on_delete=models.PROTECT, null=True, blank=True, related_name="+")
+    available_shipping_methods: Any = models.ManyToManyField(ShippingMethod, related_name="available_for")
     stock_location = models.ForeignKey(
         StockLocation, on_delete=models.PROTECT, null=True, blank=True, related_name="shipments"
     )

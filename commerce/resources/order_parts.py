@@ -154,6 +154,7 @@ class Shipments(Resource):
         Rel("origin_address", target="addresses", inverse="stock_locations__shipments", many=False),
         "shipping_address",
         Rel("shipping_method", sortable=True),
+        Rel("available_shipping_methods", target="shipping_methods", inverse="available_for", filterable=False),
         Rel("line_items", target="line_items", inverse="in_shipment", filterable=False),
         EVENTS,
         VERSIONS,

@@ -445,6 +445,7 @@ TABLE = {
         f"""
         order=one:orders:cfs! shipping_category=one:shipping_categories:cufs stock_location=one:stock_locations:fs
         origin_address=one:addresses:f shipping_address=one:addresses:cuf shipping_method=one:shipping_methods:cufs
+        available_shipping_methods=many:shipping_methods:
         line_items=many:line_items: events=many:events:f tags=many:tags:cuf {VERSIONED}
         """,
         f"""
@@ -478,6 +479,8 @@ TABLE = {
         f"""
         market=one:markets:cufs! customer=one:customers:cufs shipping_address=one:addresses:cuf
         billing_address=one:addresses:cuf available_free_skus=many:skus: available_free_bundles=many:bundles:
+        default_shipping_method=one:shipping_methods: default_payment_method=one:payment_methods:
+        available_payment_methods=many:payment_methods:
         payment_method=one:payment_methods:cuf line_items=many:line_items:f
         line_item_options=many:line_item_options:f shipments=many:shipments:f
         resource_errors=many:resource_errors:f redemptions=many:redemptions:f

@@ -169,6 +169,7 @@ def _order(owner: Organization, mode: str, number: int, catalog: dict[str, Any],
         },
         **common,
     )
+    shipment.available_shipping_methods.add(catalog["shipping_methods"])
     line = factories.line_item(
         order,
         sku,
