@@ -44,7 +44,7 @@ check: install ## Lint, types, import directions, migrations, settings
 	@DATABASE_URL=sqlite://:memory: EMBEDDED=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-PYTEST := $(BIN)/pytest $(or $(T),-n logical)
+PYTEST := $(BIN)/pytest $(or $(T),-n logical --dist loadgroup)
 # What no database has a say in need not run with a second one.
 PURE := $(if $(T),,$(addprefix --ignore=tests/,promotions/engine commerce/test_outgoing.py test_newcomer.py test_project.py))
 

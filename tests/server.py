@@ -3,17 +3,21 @@
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.error import URLError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
+from uuid import uuid4
 
+import psycopg
 import pytest
 from django.conf import settings
 
@@ -47,6 +51,13 @@ class Server:
         assert told.returncode == 0, told.stderr
         return told.stdout
 
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What its database holds, past the server."""
+        url = self.environment.get("DATABASE_URL")
+        file = Path(self.environment["DATA_DIR"]) / "tessera.sqlite3"
+        with closing(psycopg.connect(url) if url else sqlite3.connect(file)) as database:
+            return database.execute(query).fetchall()
+
     def application(self, name: str, kind: str, organization: str, *options: str) -> Credentials:
         """A new application in test mode."""
         told = self.manage("create_application", name, "--kind", kind, "--organization", organization, *options)
@@ -54,8 +65,27 @@ class Server:
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Server]:
-    """A server on SQLite in `folder`, migrated and empty, without rate limits unless `environment` sets them."""
+def database() -> Iterator[dict[str, str]]:
+    """The environment of a server whose data is where that of the tests is: on their PostgreSQL, or in its folder."""
+    given = os.environ.get("DATABASE_URL")
+    if not given:
+        yield {}
+        return
+    name = f"server_{uuid4().hex}"
+    with psycopg.connect(given, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        try:
+            yield {"DATABASE_URL": urlsplit(given)._replace(path=f"/{name}").geturl(), "EMBEDDED": "1"}
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def running(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
+    """A server in `folder`, migrated and empty, without rate limits unless `environment` sets them.
+
+    It is on SQLite unless `environment` says otherwise, see `database`; `options` are granian's.
+    """
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
     told = {"DATA_DIR": str(folder / "data"), "ISSUER": f"https://auth.{DOMAIN}", "TRUSTED_PROXIES": "127.0.0.1"}
@@ -69,7 +99,7 @@ def running(folder: Path, **environment: str) -> Iterator[Server]:
         "--blocking-threads",
         "4",
     ]
-    command = [*granian, "--port", str(port), "config.wsgi:application"]
+    command = [*granian, *options, "--port", str(port), "config.wsgi:application"]
     with serving(command, server.url, server.environment, folder / "output"):
         yield server
 
