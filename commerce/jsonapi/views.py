@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError, OperationalError, models
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
@@ -254,18 +254,11 @@ class ResourceView(ViewSetMixin, APIView):
         """The row to be written, nobody else writing it until the transaction ends."""
         rows = self.resource.rows(self.reach).filter(pk=self.key(public_id))
         if self.resource.guard:
-            rows = self.guarded(rows, self.resource.guard)
+            rows = writing.guarded(self.resource, rows)
         row = rows.select_for_update(of=("self",)).first()
         if row is None:
             raise not_found()
         return row
-
-    def guarded(self, rows: models.QuerySet, guard: str) -> models.QuerySet:
-        """`rows` as long as they are parts of the parents they have now, which are locked."""
-        parent: Any = self.resource.field_of(guard).related_model
-        parents = parent._base_manager.filter(pk__in=rows.values(guard)).order_by("pk").only("pk")
-        locked = parents.select_for_update(no_key=True, of=("self",))
-        return rows.filter((f"{guard}__in", [parent.pk for parent in locked]))
 
     def relation(self, name: str) -> Rel:
         relation = self.resource.relations.get(name)

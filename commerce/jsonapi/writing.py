@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import connection
+from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError as FieldValidationError
 from rest_framework.fields import Field, SkipField, empty
 
@@ -220,7 +221,17 @@ def targets_of(
     return [found[key] for key in keys if key in found], problems
 
 
+def guarded(resource: Resource, rows: QuerySet) -> QuerySet:
+    """`rows` as long as they are parts of the parents they have now, which are locked."""
+    parent: Any = resource.field_of(resource.guard).related_model
+    parents = parent._base_manager.filter(pk__in=rows.values(resource.guard)).order_by("pk").only("pk")
+    locked = parents.select_for_update(no_key=True, of=("self",))
+    return rows.filter((f"{resource.guard}__in", [parent.pk for parent in locked]))
+
+
 def _locked(target: Resource, keys: list[int], tenant: Any) -> list[Any]:
+    if target.guard:
+        guarded(target, target.rows(tenant).filter(pk__in=keys))
     return _locking(connection.vendor, target, like(tenant)).load({**tenant._asdict(), "keys": keys})
 
 
