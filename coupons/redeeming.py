@@ -8,6 +8,7 @@ coupons, then the customers of each, then promotions, each by its key. Reservati
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection
@@ -15,7 +16,7 @@ from django.db.models import F, Q
 
 from commerce import changes, repeating
 from commerce.changes import By
-from commerce.models import Customer, Order, Owned, Tenant
+from commerce.models import Customer, Order, Tenant
 from commerce.pricing import LimitReached, Refusal
 from commerce.repeating import Deferred
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
@@ -39,12 +40,17 @@ class Taken(NamedTuple):
 
 def redeem(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
     """Stores a new redemption and counts its uses. Raises LimitReached."""
+    store(redemption, taken, by)
+    count(redemption, taken)
+
+
+def store(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
+    """Stores a new redemption with its uses, which `count` counts once there is nothing else to do."""
     redemption.discount_cents = sum(one.discount_cents for one in taken)
     if redemption.state == COMMITTED:
         redemption.committed_at = by.now
     changes.create(redemption, by)
     _insert_uses(redemption, taken)
-    _count(redemption, taken, ())
 
 
 def update(redemption: Redemption, by: By) -> None:
@@ -76,7 +82,7 @@ def _release(redemption: Redemption, uses: Sequence[Use], by: By) -> None:
     changes.save(redemption, by)
     changes.announce(redemption, "cancel", by)
     Use.objects.filter(pk__in=[use.pk for use in uses]).update(is_counted=False)
-    _count(redemption, (), uses)
+    count(redemption, (), uses)
 
 
 def release_overdue(tenant: Tenant, short: "Held", by: By) -> bool:
@@ -131,7 +137,7 @@ def settle(order: Order, taken: Sequence[Taken], by: By) -> None:
     changes.save(redemption, by)
     Use.objects.filter(pk__in=[use.pk for use in gone]).delete()
     _insert_uses(redemption, new)
-    _count(redemption, new, gone)
+    count(redemption, new, gone)
 
 
 def release(order: Order, by: By) -> None:
@@ -200,19 +206,21 @@ def used_by(customer: Customer | None, email_norm: str | None, coupons: Collecti
 # --- Counting -------------------------------------------------------------------------------------
 
 
-def _insert_uses(redemption: Redemption, taken: Iterable[Taken]) -> None:
-    Use.objects.bulk_create(
-        Use(
-            redemption=redemption,
-            promotion_id=one.promotion_id,
-            coupon_id=one.coupon_id,
-            discount_cents=one.discount_cents,
-        )
-        for one in taken
-    )
+def _insert_uses(redemption: Redemption, taken: Sequence[Taken]) -> None:
+    if not taken:
+        return
+    rows = [(redemption.pk, one.promotion_id, one.coupon_id, one.discount_cents) for one in taken]
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_INSERTING_USES}{', '.join([_USE] * len(rows))}", [*chain.from_iterable(rows)])
 
 
-def _count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Use]) -> None:
+_INSERTING_USES = (
+    f"INSERT INTO {Use._meta.db_table} (redemption_id, promotion_id, coupon_id, discount_cents, is_counted) VALUES "  # noqa: S608
+)
+_USE = "(%s, %s, %s, %s, true)"
+
+
+def count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Use] = ()) -> None:
     """Counts what is used and what is given back, all in one order. Raises LimitReached."""
     coupons: Counter[int] = Counter()
     promotions: Counter[int] = Counter()
@@ -223,30 +231,41 @@ def _count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[U
                 coupons[use.coupon_id] += difference
     codes = {one.coupon_id: one.coupon_code for one in used}
     opened = {one.promotion_id: one.coupon_code for one in used}
-    for coupon_id, difference in sorted(coupons.items()):
-        if not _counted(Coupon, coupon_id, difference, "usage_count", "usage_limit"):
-            raise _reached("coupon_usage_reached", codes[coupon_id])
-    for coupon_id in _single_use(coupons):
+    once = [key for key, difference in sorted(coupons.items()) if _counted_once(key, difference, codes.get(key))]
+    for coupon_id in once:
         for key in customer_keys(redemption.customer_id, redemption.email_norm):
             if not _count_customer(coupon_id, key, coupons[coupon_id]):
                 raise _reached("already_used_by_customer", codes[coupon_id])
     for promotion_id, difference in sorted(promotions.items()):
-        if not _counted(Promotion, promotion_id, difference, "total_usage_count", "total_usage_limit"):
+        if not _counted(promotion_id, difference):
             raise _reached("promotion_usage_reached", opened[promotion_id])
 
 
-def _counted(model: type[Owned], key: int, difference: int, counter: str, limit: str) -> bool:
+def _counted_once(coupon_id: int, difference: int, code: str | None) -> bool:
+    """Counts a coupon, and tells whether it is for one use a customer. Raises LimitReached."""
+    if not difference:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTING_COUPON, [difference, coupon_id, difference])
+        counted = cursor.fetchone()
+    if counted is None and difference > 0:
+        raise _reached("coupon_usage_reached", code)
+    return bool(counted and counted[0])
+
+
+_COUNTING_COUPON = (
+    f"UPDATE {Coupon._meta.db_table} SET usage_count = usage_count + %s, revision = revision + 1 "  # noqa: S608
+    "WHERE id = %s AND (%s < 0 OR usage_limit IS NULL OR usage_count < usage_limit) RETURNING customer_single_use"
+)
+
+
+def _counted(promotion_id: int, difference: int) -> bool:
     """False where the limit is reached. What another coupon of the same promotion takes over is no use more."""
     if difference > 0:
-        return changes.count_below(model, key, counter, limit)
+        return changes.count_below(Promotion, promotion_id, "total_usage_count", "total_usage_limit")
     if difference < 0:
-        changes.count(model, key, **{counter: difference})
+        changes.count(Promotion, promotion_id, total_usage_count=difference)
     return True
-
-
-def _single_use(coupons: Iterable[int]) -> list[int]:
-    rows = Coupon.objects.filter(pk__in=list(coupons), customer_single_use=True).order_by("pk")
-    return list(rows.values_list("pk", flat=True))
 
 
 def _reached(reason: str, coupon_code: str | None) -> LimitReached:

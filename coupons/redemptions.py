@@ -11,7 +11,7 @@ The cart is that of an evaluation. What is reserved counts until `_commit`, `_ca
 `Idempotency-Key` the same request has the same answer, and uses nothing twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -92,12 +92,14 @@ class RedemptionView(ApiView):
             raise error(403, "FORBIDDEN", "Ids are given by the server.", pointer="/data/id")
         plan = plan_for(self.resource, query)
 
+        def told(row: Redemption) -> HttpResponse:
+            return self.single(request, plan, self.row(plan, row.pk), query, status=201)
+
         def redeemed() -> Answer:
             """Stored even where it is refused, but then nothing else is."""
             try:
-                with transaction.atomic():
-                    row = self.redeem(document)
-                    answer = self.single(request, plan, self.row(plan, row.pk), query, status=201)
+                with transaction.atomic(savepoint=bool(key)):
+                    answer = self.redeem(document, told)
             except (ApiError, DomainError, ValidationError) as cause:
                 answer = refusal(self.problem_of(cause))
             return Answer(answer.status_code, answer.content)
@@ -107,7 +109,8 @@ class RedemptionView(ApiView):
         status, body = self.transacted(lambda: idempotency.once(self.tenant, key, asked, self.now, redeemed))
         return response(body, status)
 
-    def redeem(self, document: parser.ResourceDocument) -> Redemption:
+    def redeem(self, document: parser.ResourceDocument, told: Callable[[Redemption], HttpResponse]) -> HttpResponse:
+        """The answer is made before the uses are counted: whoever wants the same code waits for nothing but that."""
         reader = CartReader(document, self.reach, self.caller.market_ids, RedemptionSerializer)
         cart = reader.read()
         evaluation = pricing.evaluate(cart, self.organization, self.by)
@@ -115,11 +118,14 @@ class RedemptionView(ApiView):
             raise ApiError(problems)
         redemption = new_redemption(cart, reader.given, self.now)
         redemption.evaluation = answers.answer(cart, evaluation)
+        taken = _taken(evaluation)
+        redeeming.store(redemption, taken, self.by)
+        answer = told(redemption)
         try:
-            redeeming.redeem(redemption, _taken(evaluation), self.by)
+            redeeming.count(redemption, taken)
         except LimitReached as reached:
             raise ApiError([_limit_problem(reached, reader.given)]) from None
-        return redemption
+        return answer
 
 
 def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:

@@ -85,9 +85,12 @@ def _answered(url: str, token: str, code: str, clients: int, folder: Path) -> fl
 
 
 def tried(url: str, token: str, clients: int, folder: Path) -> Tried:
-    """How often a code with a limit was asked for, and how often it was redeemed."""
-    reached = _requests(url, token, LIMITED, clients, folder)
-    return Tried(reached.requests, Use.objects.filter(coupon__code=LIMITED, is_counted=True).count())
+    """How often a code with a limit was asked for, until it was refused, and how often it was redeemed."""
+    tries = refused = 0
+    while not refused:
+        reached = _requests(url, token, LIMITED, clients, folder)
+        tries, refused = tries + reached.requests, reached.refused
+    return Tried(tries, Use.objects.filter(coupon__code=LIMITED, is_counted=True).count())
 
 
 def _requests(url: str, token: str, code: str, clients: int, folder: Path) -> Reached:

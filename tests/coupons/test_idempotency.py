@@ -178,10 +178,10 @@ def test_a_twin_waits_for_the_one_at_work(api: Api, coupon: Coupon, monkeypatch:
     Coupon.objects.update(usage_limit=0)
     redeem, begun = RedemptionView.redeem, []
 
-    def slowly(view: RedemptionView, body: Any) -> Redemption:
+    def slowly(view: RedemptionView, *given: Any) -> Any:
         begun.append(connection.vendor)
         time.sleep(0.3)
-        return redeem(view, body)
+        return redeem(view, *given)
 
     monkeypatch.setattr(RedemptionView, "redeem", slowly)
     answers = at_once(*[partial(post, api)] * 3)
