@@ -149,19 +149,24 @@ def copy_address(name: str, other: str, order: Order, value: Any, by: By) -> Non
 
 
 def _clone(address: Address, by: By) -> Address:
-    kept = ("id", "created_at", "updated_at", "revision")
-    values = {each.attname: getattr(address, each.attname) for each in Address._meta.concrete_fields}
-    clone = Address(**{column: value for column, value in values.items() if column not in kept})
+    clone = Address(**_content(address))
     changes.create(clone, by)
     return clone
 
 
+def _content(address: Address) -> dict[str, Any]:
+    kept = ("id", "created_at", "updated_at", "revision")
+    values = {each.attname: getattr(address, each.attname) for each in Address._meta.concrete_fields}
+    return {column: value for column, value in values.items() if column not in kept}
+
+
 def save_address_to_book(name: str, order: Order, by: By) -> None:
-    """Puts the address of that name into the customer's address book, once."""
+    """Puts a copy of the address of that name into the customer's address book, unless it holds one."""
     address = getattr(order, name)
     if address is None or order.customer is None:
         raise _not_now(f"_save_{name}_to_customer_address_book", "needs a customer and the address")
-    if not order.customer.customer_addresses.filter(address=address).exists():
+    same = {f"address__{column}": value for column, value in _content(address).items()}
+    if not order.customer.customer_addresses.filter(**same).exists():
         own = {"organization_id": order.organization_id, "mode": order.mode}
         changes.create(CustomerAddress(customer=order.customer, address=_clone(address, by), **own), by)
 
@@ -421,7 +426,10 @@ def refresh(order: Order, by: By) -> Quote:
     order.refreshed_at = by.now
     order.available_free_skus.set(quote.free_skus)
     order.available_free_bundles.set(quote.free_bundles)
-    changes.save(order, by)
+    if [field.name for field in changes.changed_fields(order)] == ["refreshed_at"]:
+        changes.save_computed([order], ("refreshed_at",), by)
+    else:
+        changes.save(order, by)
     return quote
 
 

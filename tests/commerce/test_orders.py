@@ -205,6 +205,27 @@ def test_free_shipping_takes_off_what_shipping_costs(shop: Shop, acme: Organizat
     assert [each["discount_cents"] for each in lines(shop.shopper, order, "skus")] == [0, 0]
 
 
+def test_addresses_are_cloned_and_kept_in_the_address_book_of_the_customer(shop: Shop, acme: Organization):
+    ada = factories.customer(acme)
+    home = factories.customer_address(ada).address
+    mine = shop.shopper_of(ada)
+    order = shop.order(1000, by=mine)
+    done(mine.update(order, {"_shipping_address_clone_id": home.public_id}))
+    shipping = shop.staff.data(f"{path_of(order)}/shipping_address")
+    assert shipping["id"] != home.public_id
+    assert shipping["attributes"]["line_1"] == home.line_1
+    done(mine.update(order, {"_save_shipping_address_to_customer_address_book": True}))
+    assert len(mine.ids("customer_addresses")) == 1
+    done(shop.staff.update(order, shipping_address=factories.address(acme, line_1="Elsewhere 2")))
+    for _ in range(2):
+        done(mine.update(order, {"_save_shipping_address_to_customer_address_book": True}))
+    assert len(mine.ids("customer_addresses")) == 2
+    theirs = factories.customer_address(factories.customer(acme)).address
+    with nothing_written():
+        answer = mine.update(order, {"_shipping_address_clone_id": theirs.public_id})
+        assert invalid(answer) == {"_shipping_address_clone_id": "invalid"}
+
+
 def test_a_billing_address_may_be_the_shipping_address(shop: Shop, acme: Organization):
     order = shop.order(1000)
     done(shop.staff.update(order, shipping_address=factories.address(acme, city="Modena")))
@@ -712,6 +733,25 @@ def test_what_is_not_done_here_is_refused(shop: Shop, trigger: str):
         done(shop.staff.update(order, {trigger: False}))
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("_authorization_amount_cents", 100), ("_customer_payment_source_id", "AAAAAAAAAA")]
+)
+def test_no_payment_source_is_used(shop: Shop, attribute: str, value: Any):
+    order = shop.order(1000)
+    with nothing_written():
+        assert invalid(shop.staff.update(order, {attribute: value})) == {attribute: "invalid"}
+
+
+def test_a_draft_is_made_pending_by_staff(shop: Shop):
+    order = shop.order()
+    assert done(shop.staff.update(order, {"_pending": True}))["status"] == "pending"
+    with nothing_written():
+        done(shop.staff.update(order, {"_pending": True}))
+    placed = shop.placed(1000)
+    with nothing_written():
+        assert invalid(shop.staff.update(placed, {"_pending": True})) == {"_pending": "invalid"}
+
+
 STAFF_S = [
     *("_pending", "_approve", "_approve_and_capture", "_capture", "_refund", "_fulfill", "_refresh_prices"),
     *("_start_editing", "_stop_editing", "_fix_payment_source", "_reset_circuit", "_add_tags"),
@@ -840,6 +880,28 @@ def test_an_order_tells_its_whole_life(shop: Shop, card: GiftCard):
     assert [each["status"] for each in placed] == [["pending", "placed"]]
     names = set(Event.objects.values_list("name", flat=True))
     assert {"orders.place", "customers.acquired", "gift_cards.use", "line_items.create"} <= names
+
+
+def updates(order: Order) -> list[dict[str, Any]]:
+    """What versions tell of the order since it was created; there is an event with each."""
+    versions = Version.objects.filter(resource_type="orders", resource_id=order.pk, event="update").order_by("pk")
+    assert Event.objects.filter(name="orders.update", resource_id=order.pk).count() == len(versions)
+    return [version.changes for version in versions]
+
+
+def test_versions_tell_what_a_line_and_a_code_changed(shop: Shop, acme: Organization):
+    code = factories.coupon(factories.coupon_rule(factories.percentage_promotion(acme))).code
+    order = shop.order()
+    assert updates(order) == []
+    line = shop.add(order, shop.sku(1000))
+    amounts = {"subtotal_amount_cents": [0, 1000], "total_amount_cents": [0, 1000]}
+    assert updates(order) == [{"status": ["draft", "pending"], **amounts}]
+    assert shop.staff.update(line, {"metadata": {"a": 1}}).status_code == 200
+    done(shop.staff.update(order, {"_refresh": True}))
+    assert len(updates(order)) == 1
+    done(shop.staff.update(order, {"coupon_code": code}))
+    told = {"discount_amount_cents": [0, -100], "total_amount_cents": [1000, 900]}
+    assert updates(order)[1:] == [{"coupon_code": [None, code]}, told]
 
 
 def test_a_shopper_finds_its_order_by_id_alone(shop: Shop):
