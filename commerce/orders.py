@@ -686,8 +686,10 @@ def capture(order: Order, by: By) -> None:
 
 
 def approve_and_capture(order: Order, by: By) -> None:
+    """Nothing is captured of what is free."""
     approve(order, by)
-    capture(order, by)
+    if order.payment_status != Order.PaymentStatus.FREE:
+        capture(order, by)
 
 
 def refund(order: Order, by: By) -> None:

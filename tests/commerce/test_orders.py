@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from commerce.models import Customer, Event, GiftCard, Order, Organization, Reso
 from tests import factories
 from tests.client import Api, identifier, nothing_written, path_of, problem, refused
 from tests.commerce.test_customers_api import invalid, said
+from tests.coupons.test_concurrency import at_once
 from tests.factories import NOW
 from tests.shopping import EMAIL, Shop, amounts, done, lines, only_errors_written, row_of, shown
 
@@ -451,6 +453,18 @@ def test_of_two_orders_that_share_a_card_only_one_is_paid_by_it(shop: Shop, card
     assert card.balance_cents == 0
 
 
+@pytest.mark.django_db(transaction=True)
+def test_orders_that_are_placed_at_once_share_what_a_card_holds(shop: Shop, acme: Organization):
+    card = factories.gift_card(acme, balance_cents=2000)
+    orders = [shop.order(700, customer_email=EMAIL, gift_card_code=card.code) for _ in range(5)]
+    answers = at_once(*(partial(shop.staff.update, order, {"_place": True}) for order in orders))
+    assert sorted(answer.status_code for answer in answers) == [200, 200, 422, 422, 422]
+    card.refresh_from_db()
+    assert card.balance_cents == 600
+    for order, answer in zip(orders, answers, strict=True):
+        assert shown(shop.staff, order)["status"] == ("placed" if answer.status_code == 200 else "pending")
+
+
 def test_a_bought_card_is_confirmed_by_placing_and_usable_once_approved(shop: Shop, acme: Organization):
     card = factories.gift_card(acme, status="draft", balance_cents=5000)
     order = shop.order(customer_email=EMAIL)
@@ -686,8 +700,9 @@ def test_an_order_is_approved_and_fulfilled(shop: Shop):
 
 
 def test_an_order_is_approved_and_captured_at_once(shop: Shop):
-    order = shop.placed(1000)
-    assert statuses(done(shop.staff.update(order, {"_approve_and_capture": True})))[:2] == ("approved", "paid")
+    for cents, status in ((1000, "paid"), (0, "free")):
+        order = shop.placed(cents)
+        assert statuses(done(shop.staff.update(order, {"_approve_and_capture": True})))[:2] == ("approved", status)
 
 
 def test_an_order_is_archived_and_taken_back(shop: Shop):

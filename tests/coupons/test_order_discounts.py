@@ -136,6 +136,7 @@ def wrong(shop: Shop, reason: str) -> None:
     """A coupon WRONG-2026 that cannot be used for that reason, of an order with an e-mail."""
     if reason == "coupon_not_found":
         coupon(Shop(factories.organization(), shop.staff), "WRONG-2026")
+        coupon(shop, "WRONG-2026", mode="live")
         return
     promotions: dict[str, dict[str, Any]] = {
         "promotion_disabled": {"disabled_at": NOW},
@@ -540,6 +541,15 @@ def test_an_exclusive_promotion_leaves_the_code_on_the_order(shop: Shop, acme: O
     factories.percentage_promotion(acme, percentage=5, exclusive=True)
     order = shop.order(1000, coupon_code="SUMMER-2026")
     assert (shown(shop.shopper, order)["coupon_code"], discount(shop, order)) == ("SUMMER-2026", -50)
+
+
+def test_the_organization_considers_so_many_promotions_without_a_code_and_any_with_one(shop: Shop, acme: Organization):
+    coupon(shop)
+    for _ in range(12):
+        factories.percentage_promotion(acme, percentage=1)
+    order = shop.order(1_000_000, coupon_code="SUMMER-2026")
+    codes = [line["coupon_code"] for line in promotion_lines(shop.staff, order)]
+    assert (codes.count(None), codes.count("SUMMER-2026")) == (10, 1)
 
 
 def test_promotions_without_effect_make_no_line(shop: Shop, acme: Organization):
