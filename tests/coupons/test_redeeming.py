@@ -4,12 +4,15 @@ from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from commerce.models import Order, Organization, ResourceError
+from commerce import gift_cards, ledger
+from commerce.models import GiftCard, Order, Organization, ResourceError
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
 from promotions.models import Promotion
 from tests import factories
-from tests.client import nothing_written, problem, refused
+from tests.client import Api, nothing_written, problem, refused
 from tests.commerce.test_customers_api import invalid, said
 from tests.coupons.test_concurrency import at_once, statuses
 from tests.coupons.test_order_discounts import saved
@@ -352,6 +355,78 @@ def test_a_promotion_that_open_orders_show_may_be_deleted(shop: Shop, summer: Co
     assert len(lines(shop.staff, order)) == 2
     done(shop.shopper.update(order, {"_refresh": True}))
     assert amounts(shop.shopper, order) == {"subtotal": 1000, "total": 1000}
+
+
+# --- Whatever happens -----------------------------------------------------------------------------
+
+WRITTEN: dict[str, dict[str, Any]] = {
+    "first code": {"coupon_code": "FIRST-2026"},
+    "second code": {"coupon_code": "SECOND-2026"},
+    "no code": {"coupon_code": None},
+    "card": {"gift_card_code": "PRESENT-2026"},
+    "no card": {"gift_card_code": ""},
+    **{trigger: {trigger: True} for trigger in ("_place", "_approve", "_cancel", "_start_editing", "_stop_editing")},
+}
+DEEDS = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.one_of(
+            st.sampled_from(["_place", "_cancel", "_start_editing", "_stop_editing"]),
+            st.sampled_from([*WRITTEN, "add", "delete", "keep uses"]),
+        ),
+    ),
+    min_size=6,
+    max_size=20,
+)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(deeds=DEEDS, single=st.booleans(), same_customer=st.booleans())
+def test_counts_and_balances_are_what_uses_and_entries_tell_whatever_is_done(
+    api: Api, deeds: list[tuple[int, str]], single: bool, same_customer: bool
+):
+    owner = factories.organization()
+    shop = Shop(owner, Api(factories.application(owner)))
+    first, second = coupon(shop, "FIRST-2026"), coupon(shop, "SECOND-2026", 20)
+    saved(first, usage_limit=1, customer_single_use=single)
+    saved(second, usage_limit=2)
+    automatic = factories.percentage_promotion(owner, percentage=5, total_usage_limit=2)
+    card = factories.gift_card(owner, code="PRESENT-2026", balance_cents=2500)
+    emails = [EMAIL if same_customer else f"c{number}@example.com" for number in range(3)]
+    orders = [shop.order(1000, customer_email=email) for email in emails]
+    for number, what in deeds:
+        order = orders[number]
+        line = order.line_items.filter(item_type="skus").first()
+        if what == "add":
+            answer = shop.staff.create("line_items", {"quantity": 1, "sku_code": shop.sku(700).code}, order=order)
+        elif what == "delete" and line:
+            answer = shop.staff.destroy(line)
+        elif what == "keep uses":
+            answer = shop.staff.update(second.promotion_rule.promotion, {"release_on_cancel": number == 0})
+        else:
+            answer = shop.staff.update(order, WRITTEN.get(what, {}))
+        assert answer.status_code in (200, 201, 204, 422), answer.content
+        check_counts()
+        check_uses(shop, card)
+    automatic.refresh_from_db()
+    assert automatic.total_usage_count <= 2
+    assert (counted(first)[0] <= 1, counted(second)[0] <= 2) == (True, True)
+
+
+def check_uses(shop: Shop, card: GiftCard) -> None:
+    """What is placed uses what its lines say, and has got that off its card; what was cancelled has got all back."""
+    card.refresh_from_db()
+    assert card.balance_cents == sum(entry.amount_cents for entry in ledger.entries(card)) >= 0
+    for order in Order.objects.owned_by(card.tenant):
+        attributes = shown(shop.staff, order)
+        spent = gift_cards.used_by(order, card)
+        live = Redemption.objects.filter(order=order).exclude(state="released").first()
+        if attributes["status"] in ("placed", "approved"):
+            assert spent == -attributes["gift_card_amount_cents"]
+            assert (live.discount_cents if live else 0) == attributes["discount_amount_cents"]
+            assert live is None or live.discount_cents == sum(cents for _, _, cents, is_live in used(order) if is_live)
+        elif attributes["status"] != "editing":
+            assert spent == 0
 
 
 # --- Meeting --------------------------------------------------------------------------------------
