@@ -44,7 +44,14 @@ export async function token(application = INTEGRATION) {
 
 /** An SDK client. It knows organization and domain from the token alone. */
 export async function connect(options = {}) {
-  return CommerceLayer({ accessToken: await token(), fetch: throughProxy, ...options })
+  const { accessToken = await token(), refreshToken } = options
+  const client = CommerceLayer({ fetch: throughProxy, ...options, accessToken })
+  return KNOWS_VERSIONS && !refreshToken ? apart(client, accessToken) : client
+}
+
+/** The older SDK sends everything with the token of the client made last, unless it is told again. */
+function apart(client, accessToken) {
+  return new Proxy(client, { get: (_, name) => Reflect.get(client.config({ accessToken }), name, client) })
 }
 
 export async function check(what, proof) {

@@ -39,6 +39,7 @@ await check('a promotion comes back with everything its contract names', () => {
     weight: promotion.weight,
     coupons_count: 0,
     disabled_at: null,
+    release_on_cancel: true,
     percentage: 10,
     created_at: promotion.created_at,
     updated_at: promotion.created_at,
