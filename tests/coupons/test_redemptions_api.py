@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from django.conf import LazySettings
+from django.db import connection
 from django.http import HttpResponse
 
 from commerce import ids
@@ -369,6 +370,43 @@ def test_a_coupon_meant_for_somebody_is_used_by_nobody_else(api: Api, acme: Orga
     redeem(api, "FOR-ADA-1", customer_email=EMAIL)
 
 
+LOST: dict[str, tuple[str, str, str, str]] = {
+    # what somebody else has in the meantime -> where it is counted, how, the pointer and the reason
+    "coupon": ("coupons_coupon", "usage_count = 1", f"{AT}/coupon_code", "coupon_usage_reached"),
+    "promotion": ("promotions_promotion", "total_usage_count = 1", f"{AT}/coupon_code", "promotion_usage_reached"),
+    "customer": ("coupons_customerusage", "usage_count = 1", f"{AT}/coupon_code", "already_used_by_customer"),
+    "automatic": ("promotions_promotion", "total_usage_count = 1", "/data", "promotion_usage_reached"),
+}
+
+
+@pytest.mark.parametrize("what", LOST)
+@pytest.mark.parametrize("headers", [{}, {"idempotency_key": "key-1"}])
+def test_a_use_that_somebody_else_has_in_the_meantime_is_refused(
+    api: Api, acme: Organization, coupon: Coupon, what: str, headers: dict[str, str]
+):
+    """Between the evaluation, which finds it free, and the count."""
+    table, had, pointer, reason = LOST[what]
+    limit = 1 if what == "promotion" else None
+    Coupon.objects.update(usage_limit=1, customer_single_use=True)
+    Promotion.objects.update(total_usage_limit=limit)
+    if what == "automatic":
+        factories.fixed_amount_promotion(acme, total_usage_limit=1)
+    CustomerUsage.objects.create(coupon=coupon, customer_key="e:ada@example.com")
+
+    def first_somebody_else(execute: Any, sql: str, *rest: Any) -> Any:
+        if table in sql and sql.startswith(("UPDATE", "INSERT")) and had not in sql:
+            with connection.cursor() as cursor:
+                cursor.execute(f"UPDATE {table} SET {had}")
+        return execute(sql, *rest)
+
+    with nothing_written(), connection.execute_wrapper(first_somebody_else):
+        cart = {"coupon_code": "SUMMER-26", "amount_cents": 10_000, "customer_email": EMAIL}
+        answer = post(api, cart, **headers)
+    assert why(answer) == [(pointer, reason)]
+    assert (counts(coupon), Redemption.objects.count()) == ((0, 0), 0)
+    assert usages() == {"e:ada@example.com": 0}
+
+
 # --- Reservations ---------------------------------------------------------------------------------
 
 
@@ -466,6 +504,23 @@ def test_a_promotion_without_a_code_is_freed_when_somebody_needs_it(api: Api, ac
     redeem(api)
     promotion.refresh_from_db()
     assert promotion.total_usage_count == 1
+
+
+def test_an_order_of_ours_frees_what_it_needs_when_the_code_is_given_and_when_it_is_placed(
+    api: Api, shop: Shop, acme: Organization, travel: Travel
+):
+    coupon = coupon_of(factories.percentage_promotion(acme), "SUMMER-26", usage_limit=1)
+    held = redeem(api, "SUMMER-26", _reserve=True, time_to_live=60)
+    order = shop.order(1000, customer_email=EMAIL)
+    assert api.update(order, {"coupon_code": "SUMMER-26"}).status_code == 422
+    travel(NOW + timedelta(seconds=60))
+    assert api.update(order, {"coupon_code": "SUMMER-26"}).status_code == 200
+    assert (status(api, held), counts(coupon)) == ("released", (0, 0))
+    held = redeem(api, "SUMMER-26", _reserve=True, time_to_live=60)
+    assert api.update(order, {"_place": True}).status_code == 422
+    travel(NOW + timedelta(seconds=120))
+    assert api.update(order, {"_place": True}).status_code == 200
+    assert (status(api, held), counts(coupon)) == ("released", (1, 1))
 
 
 def test_what_nobody_needs_stays_reserved(api: Api, acme: Organization, coupon: Coupon, travel: Travel):
