@@ -80,9 +80,7 @@ def save(row: Owned, by: By) -> bool:
         if (name := field.attname) and field.name not in row.unversioned
     }
     with _naming(row), transaction.atomic(savepoint=False):
-        values = {field.attname: getattr(row, field.attname) for field in changed}
-        values |= {"updated_at": row.updated_at, "revision": F("revision") + 1}
-        if not type(row)._base_manager.filter(pk=row.pk).update(**values):
+        if not _update(row, changed):
             raise NotUnique("The resource was deleted by another request at the same time.")
         row.revision += 1
         record(row, "update", changes, by)
@@ -345,6 +343,21 @@ def _insert(row: Owned) -> None:
         cursor.execute(sql, values)
         (row.pk,) = cursor.fetchone()
     row._state.adding, row._state.db = False, connection.alias
+
+
+def _update(row: Owned, changed: Sequence[models.Field]) -> bool:
+    """Whether the row is still there."""
+    given = [field.get_db_prep_save(getattr(row, field.attname), connection) for field in changed]
+    updated_at = connection.ops.adapt_datetimefield_value(row.updated_at)
+    with connection.cursor() as cursor:
+        cursor.execute(_updating(type(row), tuple(changed)), [*given, updated_at, row.pk])
+        return bool(cursor.rowcount)
+
+
+@lru_cache(maxsize=1024)
+def _updating(model: type[Owned], changed: tuple[models.Field, ...]) -> str:
+    written = "".join(f"{field.column} = %s, " for field in changed)
+    return f"UPDATE {model._meta.db_table} SET {written}updated_at = %s, revision = revision + 1 WHERE id = %s"  # noqa: S608
 
 
 @lru_cache

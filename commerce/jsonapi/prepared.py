@@ -107,11 +107,12 @@ class Instances(Statement):
 
     def __init__(self, rows: models.QuerySet) -> None:
         super().__init__(rows)
-        selected: Any = [column[0] for column in self.compiler.select]
-        self.loads = [index for index, column in enumerate(selected) if isinstance(column.output_field, JSONField)]
+        columns: Any = [column[0] for column in self.compiler.select]
+        told: Any = self.compiler.klass_info
+        self.loads = [index for index, column in enumerate(columns) if isinstance(column.output_field, JSONField)]
         self.model = rows.model
-        self.names = [field.attname for field in rows.model._meta.concrete_fields]
-        self.related = get_related_populators(self.compiler.klass_info, self.compiler.select, connection.alias)
+        self.names = [columns[index].target.attname for index in told["select_fields"]]
+        self.related = get_related_populators(told, self.compiler.select, connection.alias)
 
     def load(self, values: Mapping[str, Any]) -> list[Any]:
         return [self._instance(row) for row in self.run(values)]

@@ -167,6 +167,8 @@ class Resource:
     """The ORM path to a parent every row has, such as `order` or `line_item__order`: its row is locked before one of
     this type is locked to be written, so that all writers of the parts of one parent take their locks in one order.
     Where a row is created the parent is locked as a target: declare the relationship to it first."""
+    read_along: ClassVar[tuple[str, ...]] = ()
+    """ORM paths to what a write needs besides the row, which nobody changes as long as the parent is locked."""
 
     def __init__(self, registry: "Registry") -> None:
         self.registry = registry

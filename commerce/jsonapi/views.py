@@ -252,13 +252,10 @@ class ResourceView(ViewSetMixin, APIView):
 
     def locked(self, public_id: str) -> Any:
         """The row to be written, nobody else writing it until the transaction ends."""
-        rows = self.resource.rows(self.reach).filter(pk=self.key(public_id))
-        if self.resource.guard:
-            rows = writing.guarded(self.resource, rows)
-        row = rows.select_for_update(of=("self",)).first()
-        if row is None:
+        rows = writing.locked(self.resource, [self.key(public_id)], self.reach, whole=True)
+        if not rows:
             raise not_found()
-        return row
+        return rows[0]
 
     def relation(self, name: str) -> Rel:
         relation = self.resource.relations.get(name)

@@ -8,7 +8,6 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import connection
-from django.db.models import QuerySet
 from rest_framework.exceptions import ValidationError as FieldValidationError
 from rest_framework.fields import Field, SkipField, empty
 
@@ -212,7 +211,7 @@ def targets_of(
         target = accepted[identifier.type]
         key = target.decode_id(identifier.id)
         keys[-1 - index if key is None else key] = (identifier.type, where)
-    found = {row.pk: row for row in _locked(target, list(keys), tenant)} if target else {}
+    found = {row.pk: row for row in locked(target, list(keys), tenant)} if target else {}
     for key, (type_name, where) in keys.items():
         row = found.get(key)
         if row is None or type_name not in (accepted[type_name].type, row.wire_type):
@@ -221,24 +220,32 @@ def targets_of(
     return [found[key] for key in keys if key in found], problems
 
 
-def guarded(resource: Resource, rows: QuerySet) -> QuerySet:
-    """`rows` as long as they are parts of the parents they have now, which are locked."""
-    parent: Any = resource.field_of(resource.guard).related_model
-    parents = parent._base_manager.filter(pk__in=rows.values(resource.guard)).order_by("pk").only("pk")
-    locked = parents.select_for_update(no_key=True, of=("self",))
-    return rows.filter((f"{resource.guard}__in", [parent.pk for parent in locked]))
+def locked(resource: Resource, keys: list[int], tenant: Any, *, whole: bool = False) -> list[Any]:
+    """The rows of these keys, nobody else writing them until the transaction ends; `whole` against references too.
 
-
-def _locked(target: Resource, keys: list[int], tenant: Any) -> list[Any]:
-    if target.guard:
-        guarded(target, target.rows(tenant).filter(pk__in=keys))
-    return _locking(connection.vendor, target, like(tenant)).load({**tenant._asdict(), "keys": keys})
+    Where they are guarded they are parts of the parents they had when these were locked.
+    """
+    values: dict[str, Any] = {**tenant._asdict(), "keys": keys}
+    if resource.guard:
+        parents = _guarding(connection.vendor, resource, like(tenant)).load(values)
+        values["parents"] = [parent.pk for parent in parents]
+    return _locking(connection.vendor, resource, like(tenant), whole).load(values)
 
 
 @lru_cache(maxsize=256)
-def _locking(vendor: str, target: Resource, tenant: Any) -> Instances:
-    rows = target.rows(tenant).filter(pk__among=Parameter("keys")).order_by("pk")
-    return Instances(rows.select_for_update(no_key=True, of=("self",)))
+def _guarding(vendor: str, resource: Resource, tenant: Any) -> Instances:
+    parent: Any = resource.field_of(resource.guard).related_model
+    rows = resource.rows(tenant).filter(pk__among=Parameter("keys"))
+    parents = parent._base_manager.filter(pk__in=rows.values(resource.guard)).order_by("pk").only("pk")
+    return Instances(parents.select_for_update(no_key=True, of=("self",)))
+
+
+@lru_cache(maxsize=256)
+def _locking(vendor: str, resource: Resource, tenant: Any, whole: bool) -> Instances:
+    rows = resource.rows(tenant).filter(pk__among=Parameter("keys")).order_by("pk")
+    if resource.guard:
+        rows = rows.filter((f"{resource.guard}__among", Parameter("parents"))).select_related(*resource.read_along)
+    return Instances(rows.select_for_update(no_key=not whole, of=("self",)))
 
 
 def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, how: str, tenant: Any, by: Any) -> None:

@@ -397,6 +397,7 @@ class LineItems(Resource):
     model = LineItem
     ordering = ("created_at", "pk")
     guard = "order"
+    read_along = ("order__organization", "order__market__price_list", "order__customer", "sku", "bundle")
     attributes = (
         *("sku_code", "bundle_code", "quantity", "_external_price", "currency_code"),
         *(each for name in _LINE_AMOUNTS for each in money(name)),
