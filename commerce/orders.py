@@ -4,14 +4,18 @@ Every function runs in a transaction that holds the lock of the order, and write
 this order: the order, its lines and shipments, gift cards, the customer, and last what is counted and many orders use.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import Q, Value
 
 from commerce import changes, customers, gift_cards, ids, people, permissions, pricing, shipments
 from commerce.changes import By
 from commerce.errors import CodeRefused, Locked, Refused
+from commerce.jsonapi.prepared import Instances, Parameter, Statement
 from commerce.models import (
     Address,
     Bundle,
@@ -119,14 +123,19 @@ def set_customer_email(order: Order, email: str | None, by: By) -> None:
 
 
 def set_customer_password(order: Order, password_hash: str, by: By) -> None:
-    """Signs up the customer of the order. Whoever ordered before signs up as a customer, by a token of their own."""
+    """Signs up a customer that is known by this order alone; nobody becomes one that was known before."""
     customer = order.customer
-    if customer is None or customer.password_hash or customer.total_orders_count:
+    if customer is None or customer.password_hash or _was_known(customer, order, by):
         problem = ValidationError("cannot be set for this customer by an order", code="invalid")
         raise ValidationError({"customer_password": problem})
     customer.password_hash = password_hash
     changes.save(customer, by)
     changes.announce(customer, "create_password", by)
+
+
+def _was_known(customer: Customer, order: Order, by: By) -> bool:
+    began = order.created_at or by.now
+    return customer.created_at < began or customer.orders.exclude(pk=order.pk).exists()
 
 
 def clone_address_of(name: str, order: Order, public_id: str | None, by: By) -> None:
@@ -424,13 +433,30 @@ def refresh(order: Order, by: By) -> Quote:
     computed += _gift_card_lines(order, by)
     _replace([line for line in lines if line not in kept], computed, by)
     order.refreshed_at = by.now
-    order.available_free_skus.set(quote.free_skus)
-    order.available_free_bundles.set(quote.free_bundles)
+    _offer(order, {"available_free_skus": quote.free_skus, "available_free_bundles": quote.free_bundles})
     if [field.name for field in changes.changed_fields(order)] == ["refreshed_at"]:
         changes.save_computed([order], ("refreshed_at",), by)
     else:
         changes.save(order, by)
     return quote
+
+
+def _offer(order: Order, free: Mapping[str, Set[int]]) -> None:
+    """Sets what the order could have for free, which for most is nothing as before: both are asked for at once."""
+    offered: dict[str, set[int]] = {}
+    for key, name in _offered(connection.vendor).run({"order": order.pk}):
+        offered.setdefault(name, set()).add(key)
+    for name, keys in free.items():
+        if keys != offered.get(name, set()):
+            getattr(order, name).set(keys)
+
+
+@lru_cache
+def _offered(vendor: str) -> Statement:
+    skus = Order.available_free_skus.through.objects.values_list("sku", Value("available_free_skus"))
+    bundles = Order.available_free_bundles.through.objects.values_list("bundle", Value("available_free_bundles"))
+    of_order = Q(order=Parameter("order"))
+    return Statement(skus.filter(of_order).union(bundles.filter(of_order), all=True))
 
 
 def sold_lines(order: Order) -> list[LineItem]:
@@ -439,8 +465,16 @@ def sold_lines(order: Order) -> list[LineItem]:
 
 
 def _lines(order: Order) -> list[LineItem]:
-    items = ("sku", "bundle", "gift_card", "adjustment")
-    return list(order.line_items.select_related(*items).order_by("created_at", "pk"))
+    lines: list[LineItem] = _lines_of(connection.vendor).load({"order": order.pk})
+    for line in lines:
+        line.order = order
+    return lines
+
+
+@lru_cache
+def _lines_of(vendor: str) -> Instances:
+    lines = LineItem.objects.filter(order=Parameter("order")).select_related("sku", "bundle", "gift_card", "adjustment")
+    return Instances(lines.order_by("created_at", "pk"))
 
 
 def _share(lines: Iterable[LineItem], quote: Quote) -> None:

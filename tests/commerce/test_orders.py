@@ -1,7 +1,8 @@
 """Orders over the API: made, shipped, paid, placed, approved, cancelled and edited. What coupons do is tested there."""
 
 import re
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -681,6 +682,17 @@ def test_a_password_signs_up_who_never_ordered(shop: Shop):
     with nothing_written():
         answer = shop.shopper.update(order, {"customer_password": "another-password"})
         assert list(invalid(answer)) == ["customer_password"]
+
+
+def test_an_order_signs_up_nobody_who_was_known_before(shop: Shop, travel: Callable[[datetime], None]):
+    known = factories.customer(shop.owner, email=EMAIL)
+    travel(NOW + timedelta(days=1))
+    order = shop.order(1000, customer_email=EMAIL)
+    with nothing_written():
+        answer = shop.shopper.update(order, {"customer_password": "a-long-password"})
+        assert list(invalid(answer)) == ["customer_password"]
+    known.refresh_from_db()
+    assert known.password_hash is None
 
 
 # --- After placing --------------------------------------------------------------------------------
