@@ -99,7 +99,7 @@ class RedemptionView(ApiView):
             """Stored even where it is refused, but then nothing else is."""
             try:
                 with transaction.atomic(savepoint=bool(key)):
-                    answer = self.redeem(document, told)
+                    answer = self.redeem(document, told, includes=query.include is not None)
             except (ApiError, DomainError, ValidationError) as cause:
                 answer = refusal(self.problem_of(cause))
             return Answer(answer.status_code, answer.content)
@@ -109,8 +109,13 @@ class RedemptionView(ApiView):
         status, body = self.transacted(lambda: idempotency.once(self.tenant, key, asked, self.now, redeemed))
         return response(body, status)
 
-    def redeem(self, document: parser.ResourceDocument, told: Callable[[Redemption], HttpResponse]) -> HttpResponse:
-        """The answer is made before the uses are counted: whoever wants the same code waits for nothing but that."""
+    def redeem(
+        self, document: parser.ResourceDocument, told: Callable[[Redemption], HttpResponse], *, includes: bool
+    ) -> HttpResponse:
+        """The answer is made before the uses are counted: whoever wants the same code waits for nothing but that.
+
+        One that includes others is made afterwards, for it tells their counts too.
+        """
         reader = CartReader(document, self.reach, self.caller.market_ids, RedemptionSerializer)
         cart = reader.read()
         evaluation = pricing.evaluate(cart, self.organization, self.by)
@@ -120,12 +125,12 @@ class RedemptionView(ApiView):
         redemption.evaluation = answers.answer(cart, evaluation)
         taken = _taken(evaluation)
         redeeming.store(redemption, taken, self.by)
-        answer = told(redemption)
+        answer = None if includes else told(redemption)
         try:
             redeeming.count(redemption, taken)
         except LimitReached as reached:
             raise ApiError([_limit_problem(reached, reader.given)]) from None
-        return answer
+        return answer or told(redemption)
 
 
 def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:

@@ -151,7 +151,7 @@ def test_a_request_that_is_no_redemption_uses_up_no_key(api: Api, coupon: Coupon
 
 
 def test_what_went_wrong_on_our_side_is_not_kept(api: Api, coupon: Coupon, monkeypatch: pytest.MonkeyPatch):
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **how: Any) -> None:
         raise RuntimeError
 
     with monkeypatch.context() as broken:
@@ -178,10 +178,10 @@ def test_a_twin_waits_for_the_one_at_work(api: Api, coupon: Coupon, monkeypatch:
     Coupon.objects.update(usage_limit=0)
     redeem, begun = RedemptionView.redeem, []
 
-    def slowly(view: RedemptionView, *given: Any) -> Any:
+    def slowly(view: RedemptionView, *given: Any, **how: Any) -> Any:
         begun.append(connection.vendor)
         time.sleep(0.3)
-        return redeem(view, *given)
+        return redeem(view, *given, **how)
 
     monkeypatch.setattr(RedemptionView, "redeem", slowly)
     answers = at_once(*[partial(post, api)] * 3)

@@ -125,6 +125,14 @@ def test_lines_are_priced_and_discounted_as_in_an_evaluation(api: Api, acme: Org
     assert counts(coupon) == (1, 1)
 
 
+def test_what_is_included_is_counted(api: Api, coupon: Coupon):
+    cart = {"coupon_code": "SUMMER-26", "amount_cents": 1000, "currency_code": "EUR"}
+    answer = api.post("redemptions?include=coupons,promotions", document("redemptions", cart))
+    included = {each["type"]: each["attributes"] for each in answer.json()["included"]}
+    assert included["coupons"]["usage_count"] == 1
+    assert included["percentage_discount_promotions"]["total_usage_count"] == 1
+
+
 def test_several_codes_are_used_together(api: Api, acme: Organization):
     first = coupon_of(factories.percentage_promotion(acme, percentage=10), "TEN-PERCENT")
     second = coupon_of(factories.fixed_amount_promotion(acme, fixed_amount_cents=500), "FIVE-EURO")

@@ -1,7 +1,7 @@
 """Many clients at once against a real server of several processes: what is used is counted exactly once.
 
-Rows are counted in the database, for a counter may look right where they do not. STORM=full makes the storm as large
-as it is told of in the README, and prints its figures; without it the same happens in less time.
+Rows are counted in the database, for a counter may look right where they do not. `STORM=full pytest -s` makes the storm
+large and prints its figures: 64 clients, 3,000 tries of a code for 500 uses, 20 processes killed.
 """
 
 import logging
