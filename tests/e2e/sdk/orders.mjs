@@ -144,8 +144,10 @@ await check('a billing address is a copy', async () => {
 })
 
 await check('hats go by courier, which nothing else may', async () => {
-  const shipments = await cl.orders.shipments(order.id, { include: ['line_items'] })
+  const shipments = await cl.orders.shipments(order.id, { include: ['line_items', 'available_shipping_methods'] })
   const of = ({ id }) => Array.from(shipments).find((shipment) => pluck(shipment.line_items, 'id').includes(id))
+  assert.deepEqual(pluck(of(lines.hat).available_shipping_methods, 'name').sort(), ['Courier', 'Post'])
+  assert.deepEqual(pluck(of(lines.shirt).available_shipping_methods, 'name'), ['Post'])
   const shipment = await cl.shipments.update({ id: of(lines.hat).id, shipping_method: sold.courier })
   assert.equal(shipment.cost_amount_cents, 1500)
   const { status, errors } = await refused(
@@ -158,6 +160,9 @@ await check('hats go by courier, which nothing else may', async () => {
 })
 
 await check('a payment method costs what it costs', async () => {
+  const offered = await cl.orders.retrieve(order.id, { include: ['available_payment_methods', 'default_shipping_method'] })
+  assert.deepEqual(pluck(offered.available_payment_methods, 'id'), [sold.transfer.id])
+  assert.equal(offered.default_shipping_method.id, sold.post.id)
   order = await cl.orders.update({ id: order.id, payment_method: sold.transfer })
   assert.deepEqual(amounts(order), { subtotal: 25500, shipping: 2200, payment_method: 300, total: 28000 })
   assert.deepEqual(
