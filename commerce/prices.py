@@ -1,9 +1,13 @@
 """What SKUs cost in a price list, volume tiers included."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from commerce.models import Bundle, Price, PriceList, PriceVolumeTier
+from django.db import connection
+
+from commerce.jsonapi.prepared import Instances, Parameter, like
+from commerce.models import Bundle, Price, PriceList, PriceVolumeTier, Tenant
 
 
 class UnitPrice(NamedTuple):
@@ -23,12 +27,26 @@ def unit_prices(price_list: PriceList, quantities: Mapping[int, int]) -> dict[in
 
     The price is that of the tier with the lowest `up_to` that the quantity does not exceed, or the price's own.
     """
-    prices = Price.objects.owned_by(price_list.tenant).filter(price_list=price_list, sku_id__in=quantities)
-    found = {price.pk: price for price in prices}
+    asked: dict[str, Any] = {**price_list.tenant._asdict(), "price_list": price_list.pk, "skus": list(quantities)}
+    found: dict[int, Price] = {price.pk: price for price in _prices(connection.vendor).load(asked)}
     units = {key: UnitPrice(price.amount_cents, price.compare_at_amount_cents) for key, price in found.items()}
-    tiers = PriceVolumeTier.objects.owned_by(price_list.tenant).filter(price_id__in=found)
+    tiers = _tiers(connection.vendor).load({**asked, "prices": list(found)}) if found else []
     for tier in sorted(tiers, key=lambda tier: (tier.up_to is not None, -(tier.up_to or 0), -tier.pk)):
         price = found[tier.price_id]
         if tier.up_to is None or quantities[price.sku_id] <= tier.up_to:
             units[price.pk] = UnitPrice(tier.price_amount_cents, price.compare_at_amount_cents)
     return {found[key].sku_id: unit for key, unit in units.items()}
+
+
+@lru_cache
+def _prices(vendor: str) -> Instances:
+    prices = Price.objects.owned_by(ANY_TENANT).filter(price_list=Parameter("price_list"))
+    return Instances(prices.filter(sku__among=Parameter("skus")))
+
+
+@lru_cache
+def _tiers(vendor: str) -> Instances:
+    return Instances(PriceVolumeTier.objects.owned_by(ANY_TENANT).filter(price__among=Parameter("prices")))
+
+
+ANY_TENANT = like(Tenant(0, ""))

@@ -4,13 +4,16 @@ Every function runs in a transaction that holds the lock of the order.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.db.models import Q
 
 from commerce import changes
 from commerce.changes import By
+from commerce.jsonapi.prepared import Instances, Parameter
 from commerce.models import LineItem, Order, Shipment, ShippingMethod, SkuListItem
 
 
@@ -70,14 +73,20 @@ def _categories(order: Order, lines: Sequence[LineItem]) -> dict[int, int]:
 
 def _kept(order: Order, categories: set[int], by: By) -> list[Shipment]:
     """The order's shipments without those of a category that no line has any more, as far as none is on its way."""
-    shipments = order.shipments.exclude(status=Shipment.Status.CANCELLED).select_related("shipping_method")
     kept = []
-    for shipment in shipments.order_by("created_at", "number"):
+    for shipment in _not_cancelled(connection.vendor).load({"order": order.pk}):
+        shipment.order = order
         if shipment.is_under_way or shipment.shipping_category_id in {None, *categories}:
             kept.append(shipment)
         else:
             changes.delete(shipment, by)
     return kept
+
+
+@lru_cache
+def _not_cancelled(vendor: str) -> Instances:
+    shipments = Shipment.objects.filter(order=Parameter("order")).exclude(status=Shipment.Status.CANCELLED)
+    return Instances(shipments.select_related("shipping_method").order_by("created_at", "number"))
 
 
 def _added(order: Order, category_id: int, by: By) -> Shipment:

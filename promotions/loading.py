@@ -86,19 +86,25 @@ def _value(row: Promotion, rules: Iterable[PromotionRule], sizes: Mapping[int, i
     )
 
 
+def _reads_tags(promotion: EnginePromotion) -> bool:
+    custom = (rule for rule in promotion.rules if isinstance(rule, conditions.Custom))
+    return any(wanted.attribute in conditions.TAGS for rule in custom for wanted in rule.filters)
+
+
 # --- What a tenant's promotions say ---------------------------------------------------------------
 
 
 class Definitions:
     """The promotions of a tenant as of one pricing revision: those without a code, and of the others those asked for.
 
-    `patterns` holds the SKU lists of any of them that are told by a pattern.
+    `patterns` holds the SKU lists of any of them that are told by a pattern, `reads_tags` whether any looks at tags.
     """
 
     def __init__(self, tenant: Tenant, revision: int, now: datetime) -> None:
         self.tenant = tenant
         self.revision = revision
         self.patterns: dict[int, str] = {}
+        self.reads_tags = False
         self._opened: dict[int, EnginePromotion] = {}
         coupon_rules = CouponCodesPromotionRule.objects.filter(promotion_id=OuterRef("pk"))
         running = Promotion.objects.owned_by(tenant).enabled().filter(expires_at__gt=now)
@@ -136,7 +142,9 @@ class Definitions:
             if row.sku_list and not row.sku_list.manual:
                 self.patterns[row.sku_list_id] = row.sku_list.sku_code_regex
         sizes = _sizes([rule.sku_list_id for rule in rules if rule.all_skus])
-        return [_value(row, rules_of.get(row.pk, ()), sizes) for row in promotions]
+        values = [_value(row, rules_of.get(row.pk, ()), sizes) for row in promotions]
+        self.reads_tags = self.reads_tags or any(map(_reads_tags, values))
+        return values
 
 
 READING_FACTS = (FlexPromotion.KIND, ExternalPromotion.KIND)
@@ -182,9 +190,9 @@ def forget() -> None:
 
 
 def order_of(cart: Cart, known: Definitions) -> Order:
-    """The cart as the engine takes it: three queries."""
+    """The cart as the engine takes it: one query for its SKU lists, and where a promotion looks at tags three more."""
     listings = _listings(cart, known)
-    tags = _tags(Sku, [line.sku.pk for line in cart.lines if line.sku])
+    tags = _tags(Sku, [line.sku.pk for line in cart.lines if line.sku and known.reads_tags])
     return Order(
         currency_code=cart.currency_code,
         market_id=cart.market.pk if cart.market else None,
@@ -192,9 +200,9 @@ def order_of(cart: Cart, known: Definitions) -> Order:
         shipments=tuple(
             EngineShipment(id=one.id, amount_cents=one.cost_amount_cents, lines=one.lines) for one in cart.shipments
         ),
-        customer=_customer(cart),
+        customer=_customer(cart, known),
         status=cart.order.status if cart.order else "pending",
-        tags=_tags(StoredOrder, [cart.order.pk]).get(cart.order.pk, frozenset()) if cart.order else frozenset(),
+        tags=_tags_of(cart.order, known) if cart.order else frozenset(),
     )
 
 
@@ -212,14 +220,12 @@ def _line(line: CartLine, lists: Mapping[int, Listed], tags: Mapping[int, frozen
     )
 
 
-def _customer(cart: Cart) -> EngineCustomer:
+def _customer(cart: Cart, known: Definitions) -> EngineCustomer:
     customer = cart.customer
     if customer is None:
         return EngineCustomer(email=cart.email_norm)
-    tags = _tags(Customer, [customer.pk])
-    return EngineCustomer(
-        id=customer.pk, email=cart.email_norm, status=customer.status, tags=tags.get(customer.pk, frozenset())
-    )
+    tags = _tags_of(customer, known)
+    return EngineCustomer(id=customer.pk, email=cart.email_norm, status=customer.status, tags=tags)
 
 
 def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
@@ -250,6 +256,10 @@ def _listed(vendor: str) -> Statement:
 @lru_cache(65_536)
 def _matches(pattern: str, code: str) -> bool:
     return patterns.matches(pattern, code)
+
+
+def _tags_of(row: Customer | StoredOrder, known: Definitions) -> frozenset[int]:
+    return _tags(type(row), [row.pk]).get(row.pk, frozenset()) if known.reads_tags else frozenset()
 
 
 def _tags(model: Any, keys: Collection[int]) -> dict[int, frozenset[int]]:

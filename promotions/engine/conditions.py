@@ -80,7 +80,8 @@ ATTRIBUTES: Mapping[str, Callable[[Cart], Any]] = {
 }
 """What the filters of a custom rule may look at."""
 
-IDS = frozenset({"market_id", "customer_tags_id", "line_items_sku_tags_id", "tags_id"})
+TAGS = frozenset({"customer_tags_id", "line_items_sku_tags_id", "tags_id"})
+IDS = frozenset({"market_id", *TAGS})
 AMOUNTS = frozenset({"subtotal_amount_cents", "total_amount_cents"})
 
 

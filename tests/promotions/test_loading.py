@@ -309,7 +309,8 @@ def asked(act: Callable[[], Any]) -> list[str]:
 
 REVISION = ["pricingrevision"]
 DEFINITIONS = [*REVISION, "promotion", "promotionrule", "skulistitem"]
-ORDER = ["skulistitem", "sku", "customer"]
+ORDER = ["skulistitem"]
+TAGS = ["sku", "customer"]
 
 
 @pytest.mark.django_db
@@ -346,6 +347,36 @@ def test_a_cart_takes_as_many_queries_whatever_it_holds_and_whatever_is_promoted
         opened = ["promotion", "promotionrule", "skulistitem"]
         assert evaluated(stall.cart(codes)) == [*REVISION, "coupon", *opened, *ORDER, "promotion"]
         assert evaluated(stall.cart(codes)) == [*REVISION, "coupon", *ORDER, "promotion"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("filters", [{"customer_tags_id_in": "{}"}, {"line_items_sku_tags_id_not_in": "{}"}])
+def test_tags_are_asked_for_where_a_promotion_looks_at_them(acme: Organization, filters: dict[str, str]):
+    stall = Stall(acme)
+    told = {name: value.format(factories.tag(acme).public_id) for name, value in filters.items()}
+    for lines in (1, 49):
+        stall.stock(lines)
+        evaluate(stall.cart(), acme, BY)
+        assert asked(lambda: evaluate(stall.cart(), acme, BY)) == [*REVISION, *ORDER]
+    promotion = factories.percentage_promotion(acme)
+    factories.custom_rule(promotion, filters={"currency_code_eq": "EUR"})
+    evaluate(stall.cart(), acme, BY)
+    assert asked(lambda: evaluate(stall.cart(), acme, BY)) == [*REVISION, *ORDER]
+    factories.custom_rule(factories.percentage_promotion(acme), filters=told)
+    evaluate(stall.cart(), acme, BY)
+    assert asked(lambda: evaluate(stall.cart(), acme, BY)) == [*REVISION, *ORDER, *TAGS]
+
+
+@pytest.mark.django_db
+def test_tags_are_asked_for_where_a_code_opens_a_promotion_that_looks_at_them(acme: Organization):
+    stall = Stall(acme)
+    stall.stock(1)
+    promotion = factories.percentage_promotion(acme)
+    factories.custom_rule(promotion, filters={"tags_id_in": factories.tag(acme).public_id})
+    code = factories.coupon(factories.coupon_rule(promotion)).code
+    evaluate(stall.cart(), acme, BY)
+    assert asked(lambda: evaluate(stall.cart(), acme, BY)) == [*REVISION, *ORDER]
+    assert asked(lambda: evaluate(stall.cart((code,)), acme, BY))[-2:] == TAGS
 
 
 @pytest.mark.django_db
