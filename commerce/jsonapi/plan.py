@@ -61,12 +61,15 @@ class Plan:
                 (resource, relation) if relation.inverse else None,
             )
             for relation in self.relations
-            if relation.name in include and not relation.type_column
+            if relation.name in include and relation.target
         }
         self.polymorphic = {
             relation.name: ByType(resource, fields)
             for relation in self.relations
             if relation.name in include and relation.type_column
+        }
+        self.absent = {
+            relation.name: relation.empty for relation in self.relations if relation.name in include and relation.absent
         }
         trailing = via[1].inverse if via else ""
         self.paths = self._paths(trailing)
@@ -272,10 +275,13 @@ class Compound:
             else:
                 rows = self._forward(plan, relation, child, entries)
             found = self._entries(child, rows)
-            if found and (child.includes or child.polymorphic):
+            if found and (child.includes or child.polymorphic or child.absent):
                 self._include(child, found)
         for name, plans in plan.polymorphic.items():
             self._include_by_type(plan, plan.resource.relations[name], plans, entries)
+        if plan.absent:
+            for _, node in entries:
+                node.linkage |= plan.absent
 
     def _include_by_type(self, plan: Plan, relation: Rel, plans: ByType, entries: "list[Entry]") -> None:
         """One query for each type that is there. What may not be retrieved is left out, as if it were not there."""

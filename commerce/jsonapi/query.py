@@ -44,18 +44,21 @@ NOTHING = Query()
 
 
 def parse_query(raw: str, resource: "Resource | None", *, allowed: frozenset[str]) -> Query:
-    """The parameters of `raw`. `allowed` are the families the endpoint supports, `resource` what it answers with."""
+    """The parameters of `raw`. `allowed` are the families the endpoint supports, `resource` what it answers with.
+
+    Where that is nothing, of no type that is known, any include and any order is as good as none.
+    """
     if not raw:
         return NOTHING
     given = _parameters(raw, allowed)
     include = fields = None
     if "include" in given:
-        include = _include_tree(given["include"], resource)
+        include = _include_tree(given["include"], resource) if resource else {}
     fields = {type_name: _fieldset(type_name, names, resource) for type_name, names in given.get("fields", {}).items()}
     return Query(
         include,
         {_plural(type_name, resource): names for type_name, names in fields.items()},
-        _sort(given["sort"], resource) if "sort" in given else (),
+        _sort(given["sort"], resource) if resource and "sort" in given else (),
         page_of(given.get("page", {})),
         given.get("filter", {}),
         (given.get("include"), tuple(sorted((name, tuple(sorted(names))) for name, names in fields.items()))),
@@ -114,7 +117,7 @@ def _well_formed(match: re.Match[str]) -> bool:
     return first is not None and MEMBER_NAME.fullmatch(first) is not None
 
 
-def _include_tree(value: str, resource: "Resource | None") -> IncludeTree:
+def _include_tree(value: str, resource: "Resource") -> IncludeTree:
     tree: dict[str, Any] = {}
     paths = [path for path in value.split(",") if path]
     if len(paths) > MOST_INCLUDES:
@@ -123,12 +126,15 @@ def _include_tree(value: str, resource: "Resource | None") -> IncludeTree:
         names = path.split(".")
         if len(names) > DEEPEST_INCLUDE:
             raise _bad_include(path)
-        branch, owner = tree, resource
+        branch: dict[str, Any] = tree
+        owner: Resource | None = resource
         for name in names:
             relation = owner.relations.get(name) if owner else None
             if owner is None or relation is None or not relation.includable:
                 raise _bad_include(path)
             branch = branch.setdefault(name, {})
+            if relation.absent:
+                break
             owner = None if relation.type_column else owner.target(relation)
     return tree
 
@@ -153,10 +159,10 @@ def _plural(type_name: str, resource: "Resource | None") -> str:
     return type_name
 
 
-def _sort(value: str, resource: "Resource | None") -> tuple[str, ...]:
+def _sort(value: str, resource: "Resource") -> tuple[str, ...]:
     """Criteria as given, each known to be sortable: an attribute, or one behind a to-one relationship."""
     criteria = tuple(criterion for criterion in value.split(",") if criterion)
-    if len(criteria) > 20 or resource is None:
+    if len(criteria) > 20:
         raise error(400, "INVALID_SORT_CRITERIA", "Too many sort criteria.", parameter="sort")
     for criterion in criteria:
         *relations, attribute = criterion.removeprefix("-").split(".")

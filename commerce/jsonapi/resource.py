@@ -87,11 +87,18 @@ class Rel:
     """An attribute that may be given instead, with a setter that sets the relationship."""
     typed: bool = False
     """The target names its parent by `resource_type` beside `inverse`."""
+    absent: bool = False
+    """It leads to a type that does not exist here, and so to nothing, by whatever path."""
 
     @property
     def key_column(self) -> str:
         """Where a to-one relationship of the model's own keeps the key of its target."""
         return f"{self.field}_id"
+
+    @property
+    def empty(self) -> list[Any] | None:
+        """Its linkage when it leads to nothing."""
+        return [] if self.many else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,10 @@ class Resource:
     scopes: ClassVar[Mapping[str, Callable[[Any, str, Any], Any]]] = {}
     """Named conditions, used like predicates: `scope(rows, value, now) -> rows`; ValidationError refuses the value."""
     relationships: ClassVar[tuple[str | Rel, ...]] = ()
+    absent_one: ClassVar[tuple[str, ...]] = ()
+    """To-one relationships of the contract to types that do not exist here: shown, included and cleared, never set."""
+    absent_many: ClassVar[tuple[str, ...]] = ()
+    """The same, to-many."""
     triggers: ClassVar[Mapping[str, Trigger]] = {}
     setters: ClassVar[Mapping[str, Callable[[Any, Any, Any], None]]] = {}
     """Writable attributes that are no column: `set(row, value, by)`, after the other attributes.
@@ -215,7 +226,12 @@ class Resource:
     @cached_property
     def relations(self) -> dict[str, Rel]:
         declared = [self._completed(entry) for entry in (*self.relationships, *self.added_relationships)]
-        return {relation.name: relation for relation in declared}
+        absent = [Rel(name, absent=True, many=name in self.absent_many, filterable=False) for name in self.absent]
+        return {relation.name: relation for relation in (*declared, *absent)}
+
+    @property
+    def absent(self) -> tuple[str, ...]:
+        return (*self.absent_one, *self.absent_many)
 
     @cached_property
     def all_triggers(self) -> dict[str, Trigger]:

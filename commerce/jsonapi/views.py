@@ -163,16 +163,17 @@ class ResourceView(ViewSetMixin, APIView):
 
     def related(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
         relation, parent = self.followed(name, id)
+        allowed = READ_MANY if relation.many else READ_ONE
         if not relation.target:
-            return self.nothing(request, self.query(request, None, READ_ONE))
+            return self.nothing(request, relation, self.query(request, None, allowed))
         target = self.resource.target(relation)
         self.authorize_related(relation, self.resource)
-        query = self.query(request, target, READ_MANY if relation.many else READ_ONE)
+        query = self.query(request, target, allowed)
         if relation.many:
             return self.collection(request, target, query, Within(self.resource, relation, parent[0]))
         plan, row = self.related_one(parent, relation, query)
         if row is None:
-            return self.nothing(request, query)
+            return self.nothing(request, relation, query)
         return self.single(request, plan, row, query)
 
     def relationship(self, request: Request, name: str, id: str | None = None) -> HttpResponse:
@@ -218,7 +219,9 @@ class ResourceView(ViewSetMixin, APIView):
                 self.authorize_included(branch, resource.target(relation))
 
     def authorize_related(self, relation: Rel, resource: Resource) -> None:
-        self.authorize("related" if relation.many else "retrieve", resource.target(relation))
+        target = resource.target(relation)
+        if relation.many or not self.permits("retrieve", target):
+            self.authorize("related", target)
 
     def authorize_sorted(self, criteria: tuple[str, ...], resource: Resource) -> None:
         for criterion in criteria:
@@ -270,7 +273,7 @@ class ResourceView(ViewSetMixin, APIView):
         """
         relation = self.relation(name)
         self.authorize("retrieve", self.resource)
-        columns = [] if relation.inverse else [relation.type_column, relation.key_column]
+        columns = [] if relation.inverse or relation.absent else [relation.type_column, relation.key_column]
         key = self.singleton_key() if public_id is None else self.key(public_id)
         rows = self.resource.rows(self.reach).filter(pk=key)
         row: Row | None = rows.values_list("pk", *filter(None, columns)).first()
@@ -316,35 +319,39 @@ class ResourceView(ViewSetMixin, APIView):
         plan = plan_for(resource, query)
         records, found = search(plan, query, self.reach, self.now, partial(self.authorize, "list"), within)
         compound = self.compound(request, plan, found)
-        document = {
-            "meta": {"record_count": records, "page_count": page_count(records, query.page)},
-            "data": compound.data(),
-            "links": self.page_links(query, records),
-        }
+        document = self.page(query, records, compound.data())
         return self.answer(request, self.with_included(document, query, compound.included()), None)
 
     def linkage(self, request: Request, relation: Rel, parent: Row, query: Query) -> HttpResponse:
-        if not relation.target:
-            return self.answer(request, {"data": None, "links": self.relationship_links()}, None)
+        document = self.identified(relation, parent, query) if relation.target else self.empty(relation, query)
+        document["links"] = {**self.relationship_links(), **document.get("links", {})}
+        return self.answer(request, document, None)
+
+    def identified(self, relation: Rel, parent: Row, query: Query) -> dict[str, Any]:
+        """The identifiers of what a relationship leads to."""
         target = self.resource.target(relation)
         bare = Query(fields={name: frozenset() for name in (target.type, *target.types)}, page=query.page, key=_BARE)
         if not relation.many:
             plan, row = self.related_one(parent, relation, bare)
-            document: dict[str, Any] = {"data": plan.identifier(row) if row else None}
-            document["links"] = self.relationship_links()
-            return self.answer(request, document, None)
+            return {"data": plan.identifier(row) if row else None}
         plan, within = plan_for(target, bare), Within(self.resource, relation, parent[0])
         records, found = search(plan, bare, self.reach, self.now, partial(self.authorize, "list"), within)
-        document = {
-            "meta": {"record_count": records, "page_count": page_count(records, query.page)},
-            "data": [plan.identifier(row) for row in found],
-            "links": {**self.relationship_links(), **self.page_links(query, records)},
-        }
-        return self.answer(request, document, None)
+        return self.page(query, records, [plan.identifier(row) for row in found])
 
-    def nothing(self, request: Request, query: Query) -> HttpResponse:
-        """What a to-one relationship answers that leads nowhere."""
-        return self.answer(request, self.with_included({"data": None}, query, []), None)
+    def nothing(self, request: Request, relation: Rel, query: Query) -> HttpResponse:
+        """What a relationship answers that leads nowhere."""
+        return self.answer(request, self.with_included(self.empty(relation, query), query, []), None)
+
+    def empty(self, relation: Rel, query: Query) -> dict[str, Any]:
+        return self.page(query, 0, []) if relation.many else {"data": None}
+
+    def page(self, query: Query, records: int, data: Sequence[Any]) -> dict[str, Any]:
+        """The part of a document that every list has."""
+        return {
+            "meta": {"record_count": records, "page_count": page_count(records, query.page)},
+            "data": data,
+            "links": self.page_links(query, records),
+        }
 
     def compound(self, request: Request, plan: Plan, rows: Sequence[Row]) -> Compound:
         return Compound(plan, rows, self.context(request), partial(self.permits, "retrieve"))

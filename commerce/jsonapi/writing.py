@@ -154,6 +154,8 @@ class Write:
         return members
 
     def _apply(self, relation: Rel, linkage: Linkage, row: Any, members: dict[str, list[Any]]) -> None:
+        if relation.absent and not linkage:
+            return
         if problem := _misfit(relation, linkage):
             self.problems.append(problem)
             return
@@ -250,6 +252,8 @@ def _locking(vendor: str, resource: Resource, tenant: Any, whole: bool) -> Insta
 
 def set_linkage(resource: Resource, row: Any, relation: Rel, linkage: Linkage, how: str, tenant: Any, by: Any) -> None:
     """A write to a relationship endpoint, within a transaction."""
+    if relation.absent and not linkage:
+        return
     if not relation.writable or relation.name in resource.create_only:
         raise error(403, "FORBIDDEN", f"{relation.name} cannot be changed here.", pointer="/data")
     if relation.required and linkage is None:
