@@ -11,7 +11,7 @@ from commerce import ids, permissions
 from commerce.api import IntegerField
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
-from commerce.jsonapi.prepared import Instances, Parameter
+from commerce.jsonapi.prepared import Instances, Parameter, like
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
 from commerce.money import MAX_CENTS, validate_currency_code
 from commerce.permissions import Reach
@@ -194,20 +194,24 @@ class CartReader:
 
     def _market(self) -> Market | None:
         """The one named, or else the only one that the token is for."""
-        markets: Any = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
-        markets = permissions.within(self.reach, "markets", markets)
-        if self.markets is not None:
-            markets = markets.filter(pk__in=self.markets)
         linkage = self.document.relationships.get("market")
         if isinstance(linkage, parser.Identifier):
-            return self._found(markets.filter(pk=ids.decode(linkage.id) or 0), "/data/relationships/market", "market")
+            named = self._open_markets().filter(pk=ids.decode(linkage.id) or 0)
+            return self._found(named, "/data/relationships/market", "market")
         if wanted := self.given.get("market_code"):
-            return self._found(markets.filter(code=wanted), f"{ATTRIBUTES}/market_code", "market_code")
+            named = self._open_markets().filter(code=wanted)
+            return self._found(named, f"{ATTRIBUTES}/market_code", "market_code")
         if self.markets is None:
             return None
         if len(self.markets) > 1:
             self._refuse("/data/relationships/market", "market", "must be named: the token is for several", "blank")
-        return markets.first()
+        return self._open_markets().first()
+
+    def _open_markets(self) -> Any:
+        """Those that are reached and that the token is for."""
+        markets: Any = Market.objects.owned_by(self.tenant).filter(disabled_at=None).select_related("price_list")
+        markets = permissions.within(self.reach, "markets", markets)
+        return markets if self.markets is None else markets.filter(pk__in=self.markets)
 
     def _found(self, rows: Any, pointer: str, name: str) -> Any:
         row = rows.first()
@@ -240,8 +244,8 @@ class CartReader:
 
     def _lines(self) -> Iterator[CartLine]:
         lines = self.given["line_items"]
-        skus = self._coded(Sku.objects.owned_by(self.tenant), lines, "sku_code")
-        bundles = self._coded(self._bundles(), lines, "bundle_code")
+        skus = self._skus({line["sku_code"] for line in lines if "sku_code" in line})
+        bundles = self._bundles({line["bundle_code"] for line in lines if "bundle_code" in line})
         prices = self._prices(lines, skus)
         for place, line in enumerate(lines):
             sku, bundle = skus.get(line.get("sku_code")), bundles.get(line.get("bundle_code"))
@@ -275,16 +279,19 @@ class CartReader:
             self._refuse(pointer, "unit_amount_cents", "can't be blank where no price is found", "blank")
         return amount or 0
 
-    def _coded(self, rows: Any, lines: list[dict[str, Any]], name: str) -> dict[str | None, Any]:
-        """Code -> the row of it, of those that are reached."""
-        codes = {line[name] for line in lines if name in line}
+    def _skus(self, codes: set[str]) -> dict[str | None, Sku]:
+        """Code -> the SKU, of those that are reached."""
         if not codes:
             return {}
-        reached = permissions.within(self.reach, rows.model.wire_type, rows)
-        return {row.code: row for row in reached.filter(code__in=codes)}
+        asked = {**self.reach._asdict(), "codes": list(codes)}
+        return {sku.code: sku for sku in _with_codes(connection.vendor, like(self.reach)).load(asked)}
 
-    def _bundles(self) -> Any:
-        return Bundle.objects.owned_by(self.tenant).sold_in(self.market, self.currency_code)
+    def _bundles(self, codes: set[str]) -> dict[str | None, Bundle]:
+        """Code -> the bundle, of those that are reached."""
+        if not codes:
+            return {}
+        sold: Any = Bundle.objects.owned_by(self.tenant).sold_in(self.market, self.currency_code)
+        return {row.code: row for row in permissions.within(self.reach, "bundles", sold).filter(code__in=codes)}
 
     def _prices(self, lines: list[dict[str, Any]], skus: Mapping[str | None, Sku]) -> Mapping[int, Any]:
         quantities: dict[int, int] = {}
@@ -312,6 +319,12 @@ class CartReader:
 def _bound(form: type[CartSerializer]) -> CartSerializer:
     """One for all requests: what its fields keep does not depend on what they are given."""
     return form()
+
+
+@lru_cache(maxsize=16)
+def _with_codes(vendor: str, reach: Reach) -> Instances:
+    skus = permissions.within(reach, "skus", Sku.objects.owned_by(reach))
+    return Instances(skus.filter(code__among=Parameter("codes")))
 
 
 @lru_cache
