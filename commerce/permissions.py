@@ -177,8 +177,15 @@ _PARTS = "retrieve create update destroy"
 TABLE = {
     "organizations": Entry("retrieve", "retrieve", every),
     "applications": Entry("retrieve", "retrieve", every),
-    # What is sold. Markets are only referred to.
-    "markets": Entry("", "", open_markets),
+    # What is sold, where and how. Some of it is only referred to.
+    "markets": Entry(
+        "related",
+        "related",
+        open_markets,
+        untold="shared_secret external_prices_url external_order_validation_url external_includes",
+    ),
+    "stock_locations": Entry("related", "related", every, untold="number label_format suppress_etd"),
+    "shipping_categories": Entry("related", "related", every),
     "skus": Entry(_SHOWN, _SHOWN, sold_there),
     "sku_options": Entry(_SHOWN, _SHOWN, every),
     "prices": Entry(_SHOWN, _SHOWN, asked_there),
@@ -191,13 +198,13 @@ TABLE = {
     ),
     # Who buys. Signing up is creating a customer.
     "customers": Entry(
-        "create",
+        "related create",
         "list retrieve update",
         own("pk"),
         may_lose=True,
         prohibited="_request_anonymization _cancel_anonymization",
     ),
-    "customer_addresses": Entry("", "list retrieve create update destroy", own("customer")),
+    "customer_addresses": Entry("related", "list retrieve create update destroy", own("customer")),
     "addresses": Entry(
         "retrieve create update",
         "list retrieve create update",
@@ -231,7 +238,7 @@ TABLE = {
         "list retrieve update",
         of_orders("order__"),
         prohibited="number _upcoming _cancel _on_hold _picking _packing _ready_to_ship _ship _deliver "
-        "_reserve_stock _release_stock _decrement_stock",
+        "_reserve_stock _release_stock _decrement_stock shipping_category",
     ),
     "resource_errors": Entry("related retrieve", "related retrieve", of_orders("order__")),
     # Never listed: drafts are anybody's who knows them.
@@ -242,6 +249,8 @@ TABLE = {
         prohibited="code expires_at _purchase _activate _deactivate _balance_change_cents",
         may_change=is_draft,
     ),
+    # Those of a draft are not shown: whoever makes one for an e-mail address would be told whose it is.
+    "gift_card_recipients": Entry("related", "related", own("customer")),
 }
 
 
@@ -252,7 +261,8 @@ UNTOLD = {name: frozenset(entry.untold.split()) for name, entry in TABLE.items()
 def allows(shopper: Shopper, action: str, resource_type: str) -> bool:
     """Whether `action` is open to the shopper: list, retrieve, create, update, destroy, or related.
 
-    The latter is to see those that belong to something the shopper sees; who may list them may do that too.
+    The latter is to see those that belong to something the shopper sees, as far as it reaches them; who may list them
+    may do that too.
     """
     entry = TABLE.get(resource_type)
     if entry is None:

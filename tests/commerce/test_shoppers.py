@@ -396,13 +396,47 @@ def test_a_guest_shops_by_the_id_of_its_order_alone(
     assert told["data"]["attributes"]["subtotal_amount_cents"] == 2000
     assert sorted(row["type"] for row in told["included"]) == ["line_items", "skus"]
     assert len(guest.ids(f"{path_of(order)}/line_items")) == 1
-    for path in ("orders", "line_items", "line_items?filter[q][quantity_eq]=2", f"{path_of(order)}?include=customer"):
+    for path in ("orders", "line_items", "line_items?filter[q][quantity_eq]=2", "orders?filter[q][customer_email_eq]=x"):
         assert refused(guest.get(path))[:2] == (401, "UNAUTHORIZED")
     for elsewhere in (of(channel, None, factories.market(acme)), of(channel, ada, shop)):
         assert is_missing(elsewhere.get(path_of(order)))
         with nothing_written():
             assert is_missing(elsewhere.update(order, {"reference": "x"}))
             assert is_missing(elsewhere.create("line_items", {"sku_code": "SHIRT", "quantity": 1}, order=order))
+
+
+def test_whose_the_order_of_a_guest_is_no_guest_is_told(channel: Application, shop: Market, ada: Customer):
+    guest = of(channel, None, shop)
+    order = begun(guest, {"customer_email": "ada@example.com"})
+    shown = guest.get(f"{path_of(order)}?include=customer,customer.customer_addresses").json()
+    assert (shown["data"]["relationships"]["customer"]["data"], shown["included"]) == (None, [])
+    for path in ("customer", "relationships/customer"):
+        assert guest.data(f"{path_of(order)}/{path}") is None
+    told = of(channel, ada, shop).get(f"{path_of(order)}?include=customer").json()
+    assert [row["id"] for row in told["included"]] == [ada.public_id]
+
+
+def test_a_shopper_sees_where_its_order_is_sold_and_not_what_is_kept_from_it(
+    channel: Application, acme: Organization, shop: Market
+):
+    guest = of(channel, None, shop)
+    order = begun(guest)
+    location, category = factories.stock_location(acme), factories.shipping_category(acme)
+    shipment = factories.shipment(order, stock_location=location, shipping_category=category)
+    (market,) = guest.get(f"{path_of(order)}?include=market").json()["included"]
+    assert market["attributes"]["name"] == shop.name
+    kept = {"shared_secret", "external_prices_url", "external_order_validation_url", "external_includes"}
+    assert kept.isdisjoint(market["attributes"])
+    assert "checkout_url" in market["attributes"]
+    told = guest.get(f"{path_of(shipment)}?include=stock_location,shipping_category").json()["included"]
+    assert {(row["type"], row["attributes"]["name"]) for row in told} == {
+        ("stock_locations", location.name),
+        ("shipping_categories", category.name),
+    }
+    for path in (path_of(shop), "markets", path_of(location), f"{path_of(order)}?include=market.price_list"):
+        assert refused(guest.get(path))[:2] == (401, "UNAUTHORIZED")
+    Market.objects.update(disabled_at=NOW)
+    assert guest.get(f"{path_of(order)}?include=market").json()["included"] == []
 
 
 def test_a_guest_stays_one_when_it_tells_who_it_is(channel: Application, shop: Market, ada: Customer):
@@ -471,6 +505,17 @@ def test_a_gift_card_that_was_bought_is_its_recipient_s_to_see(
     with nothing_written():
         answer = of(channel, ada).update(card, {"balance_cents": 99_999})
         assert refused(answer)[:2] == (401, "UNAUTHORIZED")
+
+
+def test_whom_a_gift_card_is_for_is_told_to_nobody_else(
+    channel: Application, acme: Organization, ada: Customer, bob: Customer
+):
+    recipient = factories.gift_card_recipient(acme, customer=ada, first_name="Ada")
+    draft = factories.gift_card(acme, status="draft", gift_card_recipient=recipient)
+    told = [
+        api.data(f"{path_of(draft)}/gift_card_recipient") for api in (of(channel), of(channel, bob), of(channel, ada))
+    ]
+    assert [row and row["attributes"]["first_name"] for row in told] == [None, None, "Ada"]
 
 
 def test_a_gift_card_of_another_market_is_not_there(channel: Application, acme: Organization):
