@@ -431,7 +431,7 @@ def refresh(order: Order, by: By) -> Quote:
     computed = [*_shipping_lines(order, sent), *_payment_lines(order), *_promotion_lines(order, quote)]
     _total(order, [*kept, *computed])
     computed += _gift_card_lines(order, by)
-    _replace([line for line in lines if line not in kept], computed, by)
+    _replace([line for line in lines if not line.is_given], computed, by)
     order.refreshed_at = by.now
     _offer(order, {"available_free_skus": quote.free_skus, "available_free_bundles": quote.free_bundles})
     if [field.name for field in changes.changed_fields(order)] == ["refreshed_at"]:

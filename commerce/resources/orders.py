@@ -199,6 +199,7 @@ class OrderView(ApiView):
 
     def locked(self, public_id: str) -> Order:
         order: Order = super().locked(public_id)
+        order.organization = self.organization
         self.order = order
         return order
 

@@ -93,7 +93,8 @@ def _open_catalog(slug: str, lines: int, promotions: int) -> Catalog:
         listed = factories.sku_list(owner, *skus[number : number + 1])
         factories.percentage_promotion(owner, market=market, sku_list=listed, priority=number)
     for number in range(promotions * 2 // 5):
-        factories.order_amount_rule(factories.percentage_promotion(owner), order_amount_cents=10_000 * (number + 1))
+        amounts = {"order_amount_cents": 10_000 * (number + 1), "use_subtotal": True}
+        factories.order_amount_rule(factories.percentage_promotion(owner), **amounts)
     order = factories.order(owner, market=market)
     for sku in skus:
         factories.line_item(order, sku)

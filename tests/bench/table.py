@@ -148,9 +148,9 @@ def _catalog_evaluation(catalog: Catalog) -> Endpoint:
 
 
 def _line_change(catalog: Catalog) -> Endpoint:
-    """Sets the quantity of one line, to 2 and more in turns."""
+    """Sets the quantity of one line, to 2 and 3 in turns: as many promotions apply."""
     line = catalog.order.line_items.order_by("created_at", "pk")[0].public_id
-    changed = ({"type": "line_items", "id": line, "attributes": {"quantity": 2 + number % 5}} for number in count())
+    changed = ({"type": "line_items", "id": line, "attributes": {"quantity": 2 + number % 2}} for number in count())
     bodies = (orjson.dumps({"data": data}) for data in changed)
     return Endpoint(((f"/api/line_items/{line}", body) for body in bodies), catalog.token, "PATCH")
 
