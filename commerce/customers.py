@@ -1,7 +1,16 @@
-"""What the orders that customers place make of them."""
+"""What the orders that customers place make of them, and what they keep in their address books."""
 
-from commerce import changes
-from commerce.models import Customer
+from django.core.exceptions import ValidationError
+
+from commerce import changes, permissions
+from commerce.models import Customer, CustomerAddress
+
+
+def check_address(entry: CustomerAddress, by: changes.By) -> None:
+    """Raises ValidationError where a shopper would make an address its own that it only sees with an order."""
+    if isinstance(by.reach, permissions.Shopper) and not permissions.is_own_address(entry.address, by.reach):
+        problem = ValidationError("is not the customer's own", code="invalid")
+        raise ValidationError({"address": problem})
 
 
 def count_order(customer: Customer, difference: int, by: changes.By) -> None:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from commerce.models import Customer, CustomerAddress, GiftCard, Market, Price, Tenant
+from commerce.models import Address, Customer, CustomerAddress, GiftCard, Market, Order, Price, Tenant
 
 
 class Shopper(NamedTuple):
@@ -93,10 +93,22 @@ def nobody_elses(rows: QuerySet, shopper: Shopper) -> QuerySet:
 
 
 def own_addresses(rows: QuerySet, shopper: Shopper) -> QuerySet:
+    """Those that are the shopper's own, and those of its orders, which somebody else may have set."""
+    orders = of_orders()(Order.objects.owned_by(shopper), shopper)
+    of_an_order = Exists(orders.filter(Q(shipping_address=OuterRef("pk")) | Q(billing_address=OuterRef("pk"))))
+    return rows.filter(_kept_by(shopper) | Q(of_an_order))
+
+
+def is_own_address(address: Address, shopper: Shopper) -> bool:
+    """Whether the shopper keeps the address, and does not only see it with an order."""
+    return Address.objects.owned_by(shopper).filter(_kept_by(shopper), pk=address.pk).exists()
+
+
+def _kept_by(shopper: Shopper) -> Q:
     """Those of the customer's address book, and those it created; those of guests are theirs who know the ids."""
     book = CustomerAddress.objects.owned_by(shopper).filter(customer=shopper.customer_id)
     of_guests = Q(of_guest=True, organization_id=shopper.guests_of)
-    return rows.filter(Q(created_by=shopper.customer_id) | Q(pk__in=book.values("address")) | of_guests)
+    return Q(created_by=shopper.customer_id) | Q(pk__in=book.values("address")) | of_guests
 
 
 def offered_there(rows: QuerySet, shopper: Shopper) -> QuerySet:
@@ -141,11 +153,11 @@ PROHIBITED = frozenset({"tags", "_add_tags", "_remove_tags", "_reset_circuit"})
 """What no shopper may pass, whatever the type."""
 
 
-def always(row: Any) -> bool:
+def always(row: Any, shopper: Shopper) -> bool:
     return True
 
 
-def is_draft(card: GiftCard) -> bool:
+def is_draft(card: GiftCard, shopper: Shopper) -> bool:
     return card.status == GiftCard.Status.DRAFT
 
 
@@ -167,7 +179,7 @@ class Entry(NamedTuple):
     """The columns of a new row of whoever is no customer."""
     untold: str = ""
     """Attributes that shoppers do not see."""
-    may_change: Callable[[Any], bool] = always
+    may_change: Callable[[Any, Shopper], bool] = always
     """Whether a row that is reached may be updated or destroyed."""
 
 
@@ -211,6 +223,7 @@ TABLE = {
         own_addresses,
         creator="created_by",
         of_guest={"of_guest": True},
+        may_change=is_own_address,
     ),
     # What is bought. Whoever is no customer shows nothing but the ids, which nobody guesses.
     "orders": Entry(
@@ -298,7 +311,7 @@ def may_lose(reach: Reach, resource_type: str) -> bool:
 
 def may_change(reach: Reach, resource_type: str, row: Any) -> bool:
     """Whether a row that is reached may be updated or destroyed, where these actions are open."""
-    return not isinstance(reach, Shopper) or TABLE[resource_type].may_change(row)
+    return not isinstance(reach, Shopper) or TABLE[resource_type].may_change(row, reach)
 
 
 def creator(reach: Reach, resource_type: str) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from django.db.models import Case, Value, When
 from django.db.models import CharField as TextColumn
 from rest_framework.fields import CharField, EmailField
 
-from commerce import auth, changes
+from commerce import auth, changes, customers
 from commerce.api import Resource, registry
 from commerce.jsonapi.attribute_filters import NormalisedFilter
 from commerce.jsonapi.resource import Derived, Rel, Trigger
@@ -232,3 +232,11 @@ class CustomerAddresses(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+
+    def create(self, row: CustomerAddress, by: changes.By) -> None:
+        customers.check_address(row, by)
+        super().create(row, by)
+
+    def update(self, row: CustomerAddress, by: changes.By) -> None:
+        customers.check_address(row, by)
+        super().update(row, by)
