@@ -34,6 +34,7 @@ class CouponRecipients(Resource):
     filterable = ("email", "first_name", "last_name")
     sortable = ("email",)
     relationships = (Rel("customer", sortable=True), VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 PROMOTION_TYPES = tuple(f"{kind}_promotions" for kind in PROMOTION_KINDS)

@@ -145,6 +145,7 @@ class PromotionResource(Resource):
     scopes: ClassVar[dict[str, Callable[..., Any]]] = {**STATUS_SCOPES, **SKU_CODE_SCOPES}
     triggers: ClassVar[dict[str, Trigger]] = DISABLING
     relationships: ClassVar[tuple[str | Rel, ...]] = (*_RELATIONSHIPS, SKU_LIST)
+    absent_many = ("attachments",)
 
 
 @registry.register

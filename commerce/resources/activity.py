@@ -28,6 +28,7 @@ class Events(Resource):
     filterable = sortable = ("name",)
     triggers = {"_trigger": Trigger(fire, on=("update",))}
     relationships = (EVENT_STORES,)
+    absent_many = ("webhooks", "last_event_callbacks")
 
 
 @registry.register

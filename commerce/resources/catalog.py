@@ -75,6 +75,7 @@ class Skus(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("stock_items", "stock_reservations", "delivery_lead_times", "attachments", "links")
 
 
 DELAY_IN_DAYS = ExpressionWrapper((F("delay_hours") + 12) / 24, output_field=IntegerField())
@@ -104,6 +105,7 @@ class SkuOptions(Resource):
     sortable = ("name", "currency_code", "price_amount_cents", "delay_hours", "delay_days")
     filterable = (*sortable, "description")
     relationships = (Rel("market", sortable=True), EVENTS, VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 # --- SKU lists ------------------------------------------------------------------------------------
@@ -137,6 +139,7 @@ class SkuLists(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("attachments", "links")
 
 
 @registry.register
@@ -222,6 +225,7 @@ class Bundles(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("attachments",)
 
     def create(self, row: Bundle, by: changes.By) -> None:
         bundles.check_priced(row)

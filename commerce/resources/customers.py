@@ -80,6 +80,7 @@ class Addresses(Resource):
     filterable = (*_PERSON, *_PLACE, "email", "notes", "lat", "lng", "billing_info")
     sortable = ("city", "state_code", "country_code")
     relationships = (EVENTS, VERSIONS, EVENT_STORES)
+    absent_one = ("geocoder",)
 
 
 # --- Customers ------------------------------------------------------------------------------------
@@ -97,6 +98,7 @@ class CustomerGroups(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("attachments",)
 
 
 class PasswordField(CharField):
@@ -175,6 +177,10 @@ class Customers(Resource):
         Rel("orders", filterable=False),
         EVENTS,
         EVENT_STORES,
+    )
+    absent_many = (
+        *("customer_payment_sources", "customer_subscriptions", "order_subscriptions"),
+        *("returns", "attachments"),
     )
 
     def create(self, row: Customer, by: changes.By) -> None:

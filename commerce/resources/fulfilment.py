@@ -13,6 +13,7 @@ class ShippingCategories(Resource):
     attributes = ("name", "code")
     filterable = sortable = ("name", "code")
     relationships = ("skus", VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 @registry.register
@@ -22,6 +23,7 @@ class ShippingZones(Resource):
     attributes = ("name", *ShippingZone.PATTERNS)
     filterable = sortable = ("name",)
     relationships = (VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 @registry.register
@@ -33,6 +35,10 @@ class StockLocations(Resource):
     columns = {"number": "pk"}
     filterable = sortable = ("name", "code", "label_format", "suppress_etd")
     relationships = (Rel("address", sortable=True), VERSIONS, EVENT_STORES)
+    absent_many = (
+        *("inventory_stock_locations", "inventory_return_locations", "stock_items"),
+        *("stock_transfers", "stores", "attachments"),
+    )
 
 
 def nothing() -> None:
@@ -99,3 +105,5 @@ class ShippingMethods(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_one = ("delivery_lead_time_for_shipment",)
+    absent_many = ("shipping_method_tiers", "shipping_weight_tiers", "attachments", "notifications")

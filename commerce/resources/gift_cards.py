@@ -25,6 +25,7 @@ class GiftCardRecipients(Resource):
     filterable = ("email", "first_name", "last_name")
     sortable = ("email",)
     relationships = (Rel("customer", sortable=True), VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 # --- The ledger, as cards tell it -----------------------------------------------------------------
@@ -164,6 +165,7 @@ class GiftCards(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("attachments",)
 
     def create(self, row: GiftCard, by: changes.By) -> None:
         gift_cards.create(row, by)

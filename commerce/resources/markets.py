@@ -12,6 +12,7 @@ class Merchants(Resource):
     attributes = ("name",)
     filterable = sortable = ("name",)
     relationships = ("address", VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 def is_private(customer_group_id: int | None) -> bool:
@@ -49,3 +50,8 @@ class Markets(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_one = (
+        *("base_price_list", "inventory_model", "subscription_model"),
+        *("discount_engine", "tax_calculator", "geocoder"),
+    )
+    absent_many = ("stores", "price_list_schedulers", "order_validation_rules", "attachments")

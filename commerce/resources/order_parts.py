@@ -160,6 +160,11 @@ class Shipments(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_one = ("inventory_stock_location", "delivery_lead_time", "pickup")
+    absent_many = (
+        *("shipment_line_items", "stock_line_items", "stock_transfers"),
+        *("carrier_accounts", "parcels", "attachments"),
+    )
 
     def create(self, row: Shipment, by: By) -> None:
         order_parts.create_shipment(row, by)

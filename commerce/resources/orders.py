@@ -363,6 +363,13 @@ class Orders(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_one = ("store", "payment_source", "discount_engine_item", "order_subscription")
+    absent_many = (
+        *("available_customer_payment_sources", "stock_reservations", "stock_line_items", "stock_transfers"),
+        *("payment_options", "transactions", "authorizations", "captures", "voids", "refunds", "returns"),
+        *("order_subscriptions", "order_factories", "order_copies", "recurring_order_copies", "attachments"),
+        *("notifications", "links"),
+    )
 
     def create(self, row: Order, by: By) -> None:
         orders.create(row, by)
@@ -468,6 +475,10 @@ class LineItems(Resource):
         "line_item_options",
         EVENTS,
         EVENT_STORES,
+    )
+    absent_many = (
+        *("return_line_items", "shipment_line_items", "stock_reservations"),
+        *("stock_line_items", "stock_transfers", "notifications"),
     )
 
     def create(self, row: LineItem, by: By) -> None:

@@ -47,3 +47,5 @@ class PaymentMethods(Resource):
     filterable = sortable = ("name", "payment_source_type", "currency_code", "price_amount_cents", "disabled_at")
     triggers = DISABLING
     relationships = (Rel("market", sortable=True), "payment_gateway", VERSIONS, EVENT_STORES)
+    absent_one = ("store",)
+    absent_many = ("attachments",)

@@ -23,6 +23,7 @@ class PriceLists(Resource):
     sortable = ("name", "code", "currency_code", "tax_included")
     filterable = (*sortable, "rules")
     relationships = ("prices", VERSIONS, EVENT_STORES)
+    absent_many = ("price_list_schedulers", "attachments")
 
 
 def adopt_tiers(price: Price, tiers: list[PriceTier], how: str, by: changes.By) -> None:
@@ -81,6 +82,7 @@ class Prices(Resource):
         VERSIONS,
         EVENT_STORES,
     )
+    absent_many = ("attachments",)
 
 
 _TIER_TYPES = {kind: f"price_{kind}_tiers" for kind in PRICE_TIER_KINDS}
@@ -99,6 +101,7 @@ class PriceTierResource(Resource):
     sortable = (*filterable, "type")
     filters = {"type": NamedFilter("kind", _KINDS.get)}
     relationships: ClassVar[tuple[str | Rel, ...]] = (Rel("price", sortable=True), VERSIONS, EVENT_STORES)
+    absent_many = ("attachments",)
 
 
 @registry.register

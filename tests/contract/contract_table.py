@@ -7,6 +7,7 @@ Trigger: `name=type:flags`, with - for one that is refused whenever it fires.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ def entry(
         frozenset(scopes.split()),
         **options,  # type: ignore[arg-type]
     )
+
+
+def absent(many: str, one: str = "") -> dict[str, list[Any] | None]:
+    return {**{name: [] for name in many.split()}, **dict.fromkeys(one.split())}
 
 
 def _attributes(text: str) -> dict[str, Attribute]:
@@ -606,105 +611,46 @@ TABLE = {
         path="application",
     ),
 }
-LATER = {
-    "coupon_recipients": {"attachments": "attachments"},
-    **{name: {"attachments": "attachments"} for name in TABLE if name.endswith("promotions")},
-    "markets": {
-        "inventory_model": "inventory_models",
-        "subscription_model": "subscription_models",
-        "discount_engine": "discount_engines",
-        "tax_calculator": "tax_calculators",
-        "geocoder": "geocoders",
-        "stores": "stores",
-        "base_price_list": "price_list_schedulers",
-        "price_list_schedulers": "price_list_schedulers",
-        "order_validation_rules": "order_validation_rules",
-        "attachments": "attachments",
-    },
-    "price_lists": {"price_list_schedulers": "price_list_schedulers", "attachments": "attachments"},
-    **{
-        name: {"attachments": "attachments"}
-        for name in (
-            *("merchants", "prices", "price_tiers", "price_volume_tiers", "price_frequency_tiers", "bundles"),
-            *("customer_groups", "shipping_zones", "shipping_categories", "sku_options"),
-            *("gift_cards", "gift_card_recipients"),
-        )
-    },
-    "skus": {
-        "stock_items": "stock_items",
-        "stock_reservations": "stock_reservations",
-        "delivery_lead_times": "delivery_lead_times",
-        "attachments": "attachments",
-        "links": "links",
-    },
-    "sku_lists": {"attachments": "attachments", "links": "links"},
-    "customers": {
-        "customer_payment_sources": "customer_payment_sources",
-        "customer_subscriptions": "customer_subscriptions",
-        "order_subscriptions": "order_subscriptions",
-        "returns": "returns",
-        "attachments": "attachments",
-    },
-    "addresses": {"geocoder": "geocoders"},
-    "shipping_methods": {
-        "delivery_lead_time_for_shipment": "delivery_lead_times",
-        "shipping_method_tiers": "shipping_method_tiers",
-        "shipping_weight_tiers": "shipping_weight_tiers",
-        "attachments": "attachments",
-        "notifications": "notifications",
-    },
-    "stock_locations": {
-        "inventory_stock_locations": "inventory_stock_locations",
-        "inventory_return_locations": "inventory_return_locations",
-        "stock_items": "stock_items",
-        "stock_transfers": "stock_transfers",
-        "stores": "stores",
-        "attachments": "attachments",
-    },
-    "payment_methods": {"store": "stores", "attachments": "attachments"},
-    "orders": {
-        "store": "stores",
-        "available_customer_payment_sources": "customer_payment_sources",
-        "payment_source": "payment_sources",
-        "discount_engine_item": "discount_engine_items",
-        "stock_reservations": "stock_reservations",
-        "stock_line_items": "stock_line_items",
-        "stock_transfers": "stock_transfers",
-        "payment_options": "payment_options",
-        "transactions": "transactions",
-        "authorizations": "authorizations",
-        "captures": "captures",
-        "voids": "voids",
-        "refunds": "refunds",
-        "returns": "returns",
-        "order_subscription": "order_subscriptions",
-        "order_subscriptions": "order_subscriptions",
-        "order_factories": "order_factories",
-        "order_copies": "order_copies",
-        "recurring_order_copies": "recurring_order_copies",
-        "attachments": "attachments",
-        "notifications": "notifications",
-        "links": "links",
-    },
-    "line_items": {
-        "return_line_items": "return_line_items",
-        "shipment_line_items": "shipment_line_items",
-        "stock_reservations": "stock_reservations",
-        "stock_line_items": "stock_line_items",
-        "stock_transfers": "stock_transfers",
-        "notifications": "notifications",
-    },
-    "shipments": {
-        "inventory_stock_location": "inventory_stock_locations",
-        "delivery_lead_time": "delivery_lead_times",
-        "pickup": "pickups",
-        "shipment_line_items": "shipment_line_items",
-        "stock_line_items": "stock_line_items",
-        "stock_transfers": "stock_transfers",
-        "carrier_accounts": "carrier_accounts",
-        "parcels": "parcels",
-        "attachments": "attachments",
-    },
-    "events": {"webhooks": "webhooks", "last_event_callbacks": "event_callbacks"},
+ATTACHED = absent("attachments")
+ABSENT = {
+    **{name: ATTACHED for name in TABLE if name.endswith("promotions")},
+    **dict.fromkeys(("coupon_recipients", "gift_cards", "gift_card_recipients"), ATTACHED),
+    **dict.fromkeys(("merchants", "prices", "price_tiers", "price_volume_tiers", "price_frequency_tiers"), ATTACHED),
+    **dict.fromkeys(("bundles", "customer_groups", "shipping_zones", "shipping_categories", "sku_options"), ATTACHED),
+    "markets": absent(
+        "stores price_list_schedulers order_validation_rules attachments",
+        "base_price_list inventory_model subscription_model discount_engine tax_calculator geocoder",
+    ),
+    "price_lists": absent("price_list_schedulers attachments"),
+    "skus": absent("stock_items stock_reservations delivery_lead_times attachments links"),
+    "sku_lists": absent("attachments links"),
+    "customers": absent(
+        "customer_payment_sources customer_subscriptions order_subscriptions returns attachments",
+    ),
+    "addresses": absent("", "geocoder"),
+    "shipping_methods": absent(
+        "shipping_method_tiers shipping_weight_tiers attachments notifications",
+        "delivery_lead_time_for_shipment",
+    ),
+    "stock_locations": absent(
+        "inventory_stock_locations inventory_return_locations stock_items stock_transfers stores attachments"
+    ),
+    "payment_methods": absent("attachments", "store"),
+    "orders": absent(
+        """
+        available_customer_payment_sources stock_reservations stock_line_items stock_transfers payment_options
+        transactions authorizations captures voids refunds returns order_subscriptions order_factories order_copies
+        recurring_order_copies attachments notifications links
+        """,
+        "store payment_source discount_engine_item order_subscription",
+    ),
+    "line_items": absent(
+        "return_line_items shipment_line_items stock_reservations stock_line_items stock_transfers notifications"
+    ),
+    "shipments": absent(
+        "shipment_line_items stock_line_items stock_transfers carrier_accounts parcels attachments",
+        "inventory_stock_location delivery_lead_time pickup",
+    ),
+    "events": absent("webhooks last_event_callbacks"),
 }
-"""Relationships of the contract that wait for their target's type, by type."""
+"""Relationships of the contract to types that do not exist here: type -> name -> what each is answered with."""

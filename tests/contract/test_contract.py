@@ -18,7 +18,7 @@ from coupons.models import Coupon
 from tests import factories
 from tests.client import Api, document, linkage, nothing_written, refused, statements, stored
 from tests.contract.conftest import Made, copied
-from tests.contract.contract_table import LATER, SKU_CODE_SCOPES, TABLE
+from tests.contract.contract_table import ABSENT, SKU_CODE_SCOPES, TABLE
 from tests.contract.world import World, world
 from tests.factories import NOW
 
@@ -260,11 +260,11 @@ def test_the_registry_and_the_table_name_the_same_types():
     assert {resource.type: resource.path for resource in registry} == {name: TABLE[name].path or name for name in TYPES}
 
 
-def test_what_waits_for_a_later_type_waits_no_longer_than_for_the_type():
-    targets = {target for relations in LATER.values() for target in relations.values()}
-    assert targets.isdisjoint(resource.type for resource in registry)
-    for name, relations in LATER.items():
-        assert relations.keys().isdisjoint(registry[name].relations), name
+def test_what_is_absent_is_what_the_contract_has_and_nobody_registered():
+    names = {resource.type: {*resource.absent} for resource in registry if resource.absent}
+    assert names == {name: {*relations} for name, relations in ABSENT.items()}
+    for relations in ABSENT.values():
+        assert [name for name in relations if name in registry] == []
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -288,11 +288,12 @@ def test_the_relationships_are_shown_and_their_links_answer(api: Api, here: Worl
     resource = shown(api, here, name)
     assert api.data(resource["links"]["self"]) == resource
     relationships = resource.get("relationships", {})
-    assert sorted(relationships) == sorted(TABLE[resource["type"]].relationships)
-    for relation, served in relationships.items():
+    told = TABLE[resource["type"]].relationships
+    assert sorted(relationships) == sorted([*told, *ABSENT.get(resource["type"], ())])
+    for relation in told:
+        served = relationships[relation]
         related, linked = api.data(served["links"]["related"]), api.data(served["links"]["self"])
-        many = TABLE[resource["type"]].relationships[relation].many
-        assert isinstance(related, list) == isinstance(linked, list) == many, relation
+        assert isinstance(related, list) == isinstance(linked, list) == told[relation].many, relation
         assert identifiers(related) == identifiers(linked), relation
         assert bool(related) != ((name, relation) in LEADING_NOWHERE), relation
 
@@ -571,6 +572,62 @@ def test_other_relationships_are_refused_and_written_nowhere(api: Api, here: Wor
             assert refused(answer)[:2] == (403, "FORBIDDEN")
 
 
+# --- What leads to types that do not exist here ---------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_is_shown_and_leads_to_nothing(api: Api, here: World, name: str):
+    relationships = shown(api, here, name)["relationships"]
+    for relation, nothing in ABSENT[name].items():
+        links = relationships[relation].pop("links")
+        assert relationships[relation] == {}
+        assert links["self"] == links["related"].replace(relation, f"relationships/{relation}")
+        for link in links.values():
+            body = api.get(link).json()
+            assert body["data"] == nothing
+            assert body.get("meta") == (None if nothing is None else {"record_count": 0, "page_count": 0})
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_is_included_by_any_path_and_brings_nothing(api: Api, here: World, name: str):
+    of_type = shown(api, here, name)["type"]
+    paths = ",".join(f"{relation},{relation}.further.away" for relation in ABSENT[name])
+    for path in (here.path(name), f"{name}?filter[q][id_eq]={here.id(name)}"):
+        joint = "&" if "?" in path else "?"
+        body = api.get(f"{path}{joint}include={paths}&fields[{of_type}]={','.join(ABSENT[name])}").json()
+        resource = body["data"][0] if isinstance(body["data"], list) else body["data"]
+        linked = {relation: told["data"] for relation, told in resource["relationships"].items()}
+        assert (linked, body["included"], "attributes" in resource) == (ABSENT[name], [], False)
+
+
+@pytest.mark.parametrize("name", ABSENT)
+def test_what_is_absent_cannot_be_filtered_or_sorted_by(api: Api, here: World, name: str):
+    for relation in ABSENT[name]:
+        answer = api.get(f"{name}?filter[q][{relation}_id_eq]=x")
+        assert refused(answer)[:2] == (400, "FILTER_NOT_ALLOWED"), relation
+        answer = api.get(f"{name}?sort={relation}.id")
+        assert refused(answer)[:2] == (400, "INVALID_SORT_CRITERIA"), relation
+
+
+@pytest.mark.parametrize("name", [name for name in ABSENT if name in UPDATED])
+def test_what_is_absent_is_cleared_and_never_set(api: Api, acme: Organization, here: World, name: str):
+    path, public_id, of_no_such_type = here.path(name), here.id(name), {"type": "nothings", "id": "ABCDEFGHIJ"}
+    if name in CREATED:
+        new(api, acme, name, **ABSENT[name])
+    assert api.patch(path, document(name, {}, public_id)).status_code == 200  # works out what follows
+    with nothing_written():
+        assert api.patch(path, document(name, {}, public_id, **ABSENT[name])).status_code == 200
+        to_one = {relation: None for relation, nothing in ABSENT[name].items() if nothing is None}
+        assert api.patch(path, document(name, to_one, public_id)).status_code == 200
+        for relation, nothing in ABSENT[name].items():
+            something = of_no_such_type if nothing is None else [of_no_such_type]
+            assert api.patch(f"{path}/relationships/{relation}", {"data": nothing}).status_code == 204
+            answer = api.patch(f"{path}/relationships/{relation}", {"data": something})
+            assert refused(answer) == (403, "FORBIDDEN", {"pointer": "/data"})
+            answer = api.patch(path, document(name, {}, public_id, **{relation: something}))
+            assert refused(answer) == (403, "FORBIDDEN", {"pointer": f"/data/relationships/{relation}"})
+
+
 # --- Filters and sorting -------------------------------------------------------------------------
 
 
@@ -733,6 +790,8 @@ def counted(name: str, here: World, followed: set[tuple[str, str]]) -> dict[str,
         expected[f"{own}/{relation}"] = expected[f"{own}/relationships/{relation}"] = 3 if facts.many else 2
     if name in LISTED:
         expected[f"{name}?page[size]=25"] = 2
+    if name in ABSENT:
+        expected[f"{own}?include={','.join(ABSENT[name])}"] = 1
     for path in included(name):
         first, _, second = path.partition(".")
         step = (TABLE[name].relationships[first].target, second)
