@@ -6,7 +6,7 @@ this order: the order, its lines and shipments, gift cards, the customer, and la
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -171,9 +171,11 @@ def _content(address: Address) -> dict[str, Any]:
 
 def save_address_to_book(name: str, order: Order, by: By) -> None:
     """Puts a copy of the address of that name into the customer's address book, unless it holds one."""
-    address = getattr(order, name)
+    trigger, address = f"_save_{name}_to_customer_address_book", getattr(order, name)
     if address is None or order.customer is None:
-        raise _not_now(f"_save_{name}_to_customer_address_book", "needs a customer and the address")
+        raise _not_now(trigger, "needs a customer and the address")
+    if isinstance(by.reach, permissions.Shopper) and by.reach.customer_id != order.customer_id:
+        raise _not_now(trigger, "is only possible for the customer")
     same = {f"address__{column}": value for column, value in _content(address).items()}
     if not order.customer.customer_addresses.filter(**same).exists():
         own = {"organization_id": order.organization_id, "mode": order.mode}
@@ -428,10 +430,10 @@ def refresh(order: Order, by: By) -> Quote:
     _share(sold, quote)
     changes.save_computed(sold, ("discount_cents", "discount_breakdown", "in_shipment"), by)
     kept = [line for line in lines if line.is_given]
-    computed = [*_shipping_lines(order, sent), *_payment_lines(order), *_promotion_lines(order, quote)]
+    computed = [*_shipping_lines(sent), *_payment_lines(order), *_promotion_lines(quote)]
     _total(order, [*kept, *computed])
     computed += _gift_card_lines(order, by)
-    _replace([line for line in lines if not line.is_given], computed, by)
+    _replace(order, [line for line in lines if not line.is_given], computed, by)
     order.refreshed_at = by.now
     _offer(order, {"available_free_skus": quote.free_skus, "available_free_bundles": quote.free_bundles})
     if [field.name for field in changes.changed_fields(order)] == ["refreshed_at"]:
@@ -500,32 +502,56 @@ def _weight(cents: int, total: int) -> float:
     return round(cents / total, 3) if total else 0.0
 
 
-def _shipping_lines(order: Order, sent: Iterable[Shipment]) -> list[LineItem]:
+class Computed(NamedTuple):
+    """A line that follows from the rest of the order: what it stands for, and what it comes to."""
+
+    item_type: str
+    item_id: int
+    name: str
+    total_amount_cents: int
+    coupon_code: str | None = None
+    rule_outcomes: tuple[Any, ...] = ()
+
+    def new_line(self, order: Order) -> LineItem:
+        line = LineItem(organization_id=order.organization_id, mode=order.mode, order=order, quantity=1)
+        line.item_type, line.item_id = self.item_type, self.item_id
+        if column := LineItem.ITEMS.get(self.item_type):
+            setattr(line, f"{column}_id", self.item_id)
+        self.tell(line)
+        return line
+
+    def tell(self, line: LineItem) -> None:
+        """Sets all that may differ from one refresh to the next."""
+        line.name, line.coupon_code, line.rule_outcomes = self.name[:255], self.coupon_code, list(self.rule_outcomes)
+        line.unit_amount_cents = line.total_amount_cents = self.total_amount_cents
+
+
+_TOLD = ("name", "unit_amount_cents", "total_amount_cents", "coupon_code", "rule_outcomes")
+
+
+def _shipping_lines(sent: Iterable[Shipment]) -> list[Computed]:
     return [
-        _computed(order, LineItem.ItemType.SHIPMENTS, shipment.pk, shipment.shipping_method.name, cost)
+        Computed(LineItem.ItemType.SHIPMENTS, shipment.pk, shipment.shipping_method.name, cost)
         for shipment in sent
         if shipment.shipping_method and (cost := shipment.cost_amount_cents) is not None
     ]
 
 
-def _payment_lines(order: Order) -> list[LineItem]:
+def _payment_lines(order: Order) -> list[Computed]:
     method = order.payment_method
     if method is None:
         return []
-    return [_computed(order, LineItem.ItemType.PAYMENT_METHODS, method.pk, method.name, method.price_amount_cents)]
+    return [Computed(LineItem.ItemType.PAYMENT_METHODS, method.pk, method.name, method.price_amount_cents)]
 
 
-def _promotion_lines(order: Order, quote: Quote) -> list[LineItem]:
-    lines = []
-    for discount in quote.discounts:
-        line = _computed(order, discount.item_type, discount.item_id, discount.name, -discount.amount_cents)
-        line.coupon_code = discount.coupon_code
-        line.rule_outcomes = list(discount.rule_outcomes)
-        lines.append(line)
-    return lines
+def _promotion_lines(quote: Quote) -> list[Computed]:
+    return [
+        Computed(one.item_type, one.item_id, one.name, -one.amount_cents, one.coupon_code, one.rule_outcomes)
+        for one in quote.discounts
+    ]
 
 
-def _gift_card_lines(order: Order, by: By) -> list[LineItem]:
+def _gift_card_lines(order: Order, by: By) -> list[Computed]:
     """The part of the total that the gift card pays: all of it, or as much as the card holds."""
     card = order.gift_card
     held = 0
@@ -538,24 +564,7 @@ def _gift_card_lines(order: Order, by: By) -> list[LineItem]:
     order.total_amount_cents += order.gift_card_amount_cents
     if card is None or not order.gift_card_amount_cents:
         return []
-    return [_computed(order, LineItem.ItemType.GIFT_CARDS, card.pk, "Gift card", order.gift_card_amount_cents)]
-
-
-def _computed(order: Order, item_type: str, item_id: int, name: str, cents: int) -> LineItem:
-    line = LineItem(
-        organization_id=order.organization_id,
-        mode=order.mode,
-        order=order,
-        item_type=item_type,
-        item_id=item_id,
-        name=name[:255],
-        quantity=1,
-        unit_amount_cents=cents,
-        total_amount_cents=cents,
-    )
-    if column := LineItem.ITEMS.get(item_type):
-        setattr(line, f"{column}_id", item_id)
-    return line
+    return [Computed(LineItem.ItemType.GIFT_CARDS, card.pk, "Gift card", order.gift_card_amount_cents)]
 
 
 _AMOUNTS = (
@@ -576,7 +585,7 @@ _SUMMED: Mapping[str, str] = {
 """Which amount of the order the lines of a type add up to; those of promotions make the discount."""
 
 
-def _total(order: Order, lines: Iterable[LineItem]) -> None:
+def _total(order: Order, lines: Iterable[LineItem | Computed]) -> None:
     """The sums of the lines, without the gift card. An adjustment takes off no more than there is."""
     amounts = dict.fromkeys(_AMOUNTS, 0)
     for line in lines:
@@ -589,24 +598,20 @@ def _total(order: Order, lines: Iterable[LineItem]) -> None:
         raise ValidationError(f"The order comes to more than {MAX_CENTS} cents.", code="invalid")
 
 
-_STORED = ("name", "unit_amount_cents", "total_amount_cents", "coupon_code", "rule_outcomes")
-
-
-def _replace(former: Iterable[LineItem], computed: Sequence[LineItem], by: By) -> None:
+def _replace(order: Order, former: Iterable[LineItem], computed: Iterable[Computed], by: By) -> None:
     """Stores computed lines; one that stands for the same as before keeps its id."""
     known = {(line.item_type, line.item_id): line for line in former}
     staying, new = [], []
-    for line in computed:
-        same = known.pop((line.item_type, line.item_id), None)
+    for one in computed:
+        same = known.pop((one.item_type, one.item_id), None)
         if same is None:
-            new.append(line)
-            continue
-        for name in _STORED:
-            setattr(same, name, getattr(line, name))
-        staying.append(same)
+            new.append(one.new_line(order))
+        else:
+            one.tell(same)
+            staying.append(same)
     if known:
         changes.delete_all(LineItem.objects.filter(pk__in=[line.pk for line in known.values()]))
-    changes.save_computed(staying, _STORED, by)
+    changes.save_computed(staying, _TOLD, by)
     changes.create_computed(new, by)
 
 

@@ -428,6 +428,20 @@ def test_a_guest_shops_by_the_id_of_its_order_alone(
             assert is_missing(elsewhere.create("line_items", {"sku_code": "SHIRT", "quantity": 1}, order=order))
 
 
+@pytest.mark.parametrize("name", ["shipping_address", "billing_address"])
+def test_a_guest_writes_into_nobody_s_address_book(channel: Application, shop: Market, ada: Customer, name: str):
+    guest, trigger = of(channel, None, shop), f"_save_{name}_to_customer_address_book"
+    order = begun(guest, {"customer_email": "ada@example.com"})
+    address = guest.create("addresses", ADDRESS)
+    kept = Address.objects.get(pk=ids.decode(address.json()["data"]["id"]))
+    assert guest.update(order, **{name: kept}).status_code == 200
+    with nothing_written():
+        refusal = refused(guest.update(order, {trigger: True}))
+        assert refusal == (422, "VALIDATION_ERROR", {"pointer": f"/data/attributes/{trigger}"})
+    assert of(channel, ada, shop).update(order, {trigger: True}).status_code == 200
+    assert [entry.address.city for entry in ada.customer_addresses.all()] == ["Modena"]
+
+
 def test_whose_the_order_of_a_guest_is_no_guest_is_told(channel: Application, shop: Market, ada: Customer):
     guest = of(channel, None, shop)
     order = begun(guest, {"customer_email": "ada@example.com"})
