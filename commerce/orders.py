@@ -706,13 +706,14 @@ def cancel(order: Order, by: By) -> None:
 
 
 def approve(order: Order, by: By) -> None:
-    """Approves a placed order, which makes the gift cards that it bought usable."""
+    """Approves a placed order: what it sends can be prepared, and the gift cards that it bought are usable."""
     if order.status == Order.Status.APPROVED:
         return
     _check_status(order, "_approve", Order.Status.PLACED)
     order.status, order.approved_at = Order.Status.APPROVED, by.now
     changes.save(order, by)
     changes.announce(order, "approve", by)
+    shipments.begin(order, by)
     for card in _bought_cards(order):
         if card.status == GiftCard.Status.INACTIVE:
             gift_cards.activate(card, by)

@@ -141,6 +141,15 @@ def check_method(shipment: Shipment) -> None:
         raise ValidationError({"shipping_method": problem})
 
 
+def begin(order: Order, by: By) -> None:
+    """Moves on the shipments of an approved order that nobody has moved yet."""
+    drafts = Shipment.objects.owned_by(order.tenant).filter(order=order, status=Shipment.Status.DRAFT)
+    for shipment in drafts.order_by("number"):
+        shipment.order = order
+        take_step("upcoming", shipment, True, by)
+        changes.save(shipment, by)
+
+
 def take_step(step: str, shipment: Shipment, value: Any, by: By) -> None:
     """Moves the shipment on, and tells it as an event of that name. Raises ValidationError out of turn."""
     shipment.take_step(step, by.now)

@@ -376,6 +376,22 @@ def test_nothing_is_prepared_before_the_order_is_placed(shop: Shop):
     assert problem(answer)["title"] == "is not possible: the order is pending"
 
 
+@pytest.mark.parametrize("trigger", ["_approve", "_approve_and_capture"])
+def test_an_order_that_is_approved_has_its_shipments_prepared(shop: Shop, sent: Shipment, trigger: str):
+    waiting, held = (factories.shipment(sent.order, status=status) for status in ("draft", "on_hold"))
+    method = factories.payment_method(shop.owner)
+    Order.objects.update(payment_method=method, payment_status="authorized")
+    done(shop.staff.update(sent.order, {trigger: True}))
+    assert [Shipment.objects.get(pk=each.pk).status for each in (sent, waiting, held)] == [
+        "upcoming",
+        "upcoming",
+        "on_hold",
+    ]
+    moved = Event.objects.filter(name="shipments.upcoming").values_list("resource_id", flat=True)
+    assert sorted(moved) == sorted([sent.pk, waiting.pk])
+    assert shop.staff.update(sent, {"_picking": True}).status_code == 200
+
+
 def test_two_steps_at_once_contradict_each_other(shop: Shop, sent: Shipment):
     Shipment.objects.update(status=Status.UPCOMING)
     answer = shop.staff.update(sent, {"_picking": True, "_on_hold": True})
