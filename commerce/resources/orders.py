@@ -5,11 +5,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import (
     BigIntegerField,
+    BooleanField,
     CharField,
     Count,
     DateTimeField,
+    ExpressionWrapper,
     FloatField,
     OuterRef,
+    Q,
     Subquery,
     Sum,
     Value,
@@ -100,10 +103,6 @@ TIMES = (
     "archived_at",
     "subscription_created_at",
 )
-
-
-def is_editable(status: str) -> bool:
-    return status in Order.EDITABLE
 
 
 def never() -> bool:
@@ -249,6 +248,7 @@ class Orders(Resource):
         *TIMES,
     )
     annotations = {
+        "editable": ExpressionWrapper(Q(status__in=Order.EDITABLE), output_field=BooleanField()),
         **{f"{name}_cents": NONE for name in (*TAXES, *FEES)},
         "tax_rate": Value(0.0, output_field=FloatField()),
         "subscription_created_at": Value(None, output_field=DateTimeField(null=True)),
@@ -262,7 +262,6 @@ class Orders(Resource):
         "errors_count": _summed(ResourceError, "order", Count("pk")),
     }
     columns = {
-        "editable": Derived(is_editable, "status"),
         "requires_billing_info": Derived(never),
         "gift_card_or_coupon_code": Derived(either, "gift_card_code", "coupon_code"),
         **{
@@ -288,12 +287,12 @@ class Orders(Resource):
     }
     filterable = (
         *("number", "affiliate_code", "place_async", "status", "payment_status", "fulfillment_status", "guest"),
-        *("customer_email", "language_code", "currency_code", "tax_included", "tax_rate", "country_code"),
+        *("editable", "customer_email", "language_code", "currency_code", "tax_included", "tax_rate", "country_code"),
         *("coupon_code", "gift_card_code", *(f"{name}_cents" for name in AMOUNTS)),
         *("total_tax_amount_cents", "subtotal_tax_amount_cents", "total_amount_cents", "fees_amount_cents"),
         *("duty_amount_cents", "token", *TIMES, "expires_at", "circuit_state", "circuit_failure_count"),
     )
-    sortable = tuple(name for name in filterable if name not in ("customer_email", "token"))
+    sortable = tuple(name for name in filterable if name not in ("editable", "customer_email", "token"))
     setters = {
         "number": orders.set_number,
         "customer_email": orders.set_customer_email,

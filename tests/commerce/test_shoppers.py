@@ -498,6 +498,19 @@ def test_a_customer_shops_for_itself_alone(channel: Application, shop: Market, a
         assert refused(api.create("orders", {"customer_email": "bob@example.com"}))[:2] == (401, "UNAUTHORIZED")
 
 
+def test_a_customer_finds_its_cart(channel: Application, acme: Organization, shop: Market, ada: Customer):
+    own = {"market": shop, "customer": ada}
+    carts = [factories.order(acme, status=status, **own).public_id for status in ("draft", "pending", "editing")]
+    for status in ("placing", "placed", "approved", "cancelled"):
+        factories.order(acme, status=status, **own)
+    api = of(channel, ada, shop)
+    query = "filter[q][editable_true]=true&filter[q][guest_false]=true"
+    assert sorted(api.ids(f"{path_of(ada)}/orders?{query}")) == sorted(carts)
+    assert sorted(api.ids("orders?filter[q][editable_eq]=1")) == sorted(carts)
+    assert len(api.ids("orders?filter[q][editable_false]=1")) == 4
+    assert [api.data(f"orders/{each}")["attributes"]["editable"] for each in carts] == [True] * 3
+
+
 def test_an_address_of_somebody_else_is_not_copied(channel: Application, shop: Market, ada: Customer, bob: Customer):
     theirs = factories.customer_address(bob).address
     for api in (of(channel, ada, shop), of(channel, None, shop)):

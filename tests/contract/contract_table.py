@@ -459,13 +459,14 @@ TABLE = {
         _get_rates=flag:u- _purchase=flag:u- {TAGGABLE}
         """,
     ),
-    # The market is required of whoever has not one and only one in scope.
+    # The market is required of whoever has not one and only one in scope. Clients look for a cart by `editable`; the
+    # contract only reads it.
     "orders": entry(
         EVERYTHING,
         f"""
         number=string:curfs affiliate_code=string:curfs autorefresh=boolean:cur place_async=boolean:curfs
         status=string:rfs payment_status=string:rfs fulfillment_status=string:rfs guest=boolean:curfs
-        editable=boolean:r customer_email=string:curf customer_password=string:cu customer_type=string:r
+        editable=boolean:rf customer_email=string:curf customer_password=string:cu customer_type=string:r
         language_code=string:curfs currency_code=string:rfs tax_included=boolean:rfs tax_rate=float:rfs
         freight_taxable=boolean:cur payment_method_taxable=boolean:cur adjustment_taxable=boolean:cur
         gift_card_taxable=boolean:cur requires_billing_info=boolean:r country_code=string:rfs
