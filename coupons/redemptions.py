@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
@@ -107,7 +108,8 @@ class RedemptionView(ApiView):
         key = request.META.get("HTTP_IDEMPOTENCY_KEY", "").strip()
         asked = f"{self.query_string}\n".encode() + request._request.body
         status, body = self.transacted(lambda: idempotency.once(self.tenant, key, asked, self.now, redeemed))
-        return response(body, status)
+        place = {"Location": orjson.loads(body)["data"]["links"]["self"]} if status == 201 else {}
+        return response(body, status, place)
 
     def redeem(
         self, document: parser.ResourceDocument, told: Callable[[Redemption], HttpResponse], *, includes: bool

@@ -91,6 +91,7 @@ def test_one_call_validates_computes_and_counts(api: Api, coupon: Coupon):
         },
     )
     assert answer.status_code == 201
+    assert answer.headers["Location"] == answer.json()["data"]["links"]["self"]
     data = answer.json()["data"]
     told = data["attributes"]
     assert (told["status"], told["committed_at"]) == ("committed", "2026-06-15T12:00:00.000Z")
