@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import reduce
+from operator import or_
 from typing import Any, ClassVar
 
 import django_filters
@@ -96,7 +98,7 @@ class AttributeFilter(django_filters.Filter):
 class TextFilter(AttributeFilter):
     field_class = TextField
     lookups = _EQUAL | ORDERED | _SEARCHED
-    blank = ""
+    blank: ClassVar[Any] = ""
     like = "ilike"
 
     def condition(self, lookup: str, text: str) -> Q:
@@ -134,6 +136,20 @@ class ObjectFilter(AttributeFilter):
     field_class = ObjectField
     lookups = frozenset({"json_contains"})
     blank = {}
+
+
+class AnyTextFilter(TextFilter):
+    """Text looked for in several columns at once, of which the first is never null."""
+
+    lookups = _EQUAL | _SEARCHED
+    blank = None
+
+    def __init__(self, *columns: str) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def column(self, lookup: str, value: Any) -> Q:
+        return reduce(or_, (Q((f"{name}__{lookup}", value)) for name in self.columns))
 
 
 class NormalisedFilter(TextFilter):

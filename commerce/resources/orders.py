@@ -23,6 +23,7 @@ from rest_framework import fields
 from commerce import ids, orders
 from commerce.api import ApiView, IntegerField, Resource, registry
 from commerce.changes import By
+from commerce.jsonapi.attribute_filters import AnyTextFilter
 from commerce.jsonapi.resource import Derived, Rel, Trigger
 from commerce.jsonapi.views import Done
 from commerce.models import LineItem, LineItemOption, Market, Order, ResourceError, Shipment
@@ -293,6 +294,7 @@ class Orders(Resource):
         *("duty_amount_cents", "token", *TIMES, "expires_at", "circuit_state", "circuit_failure_count"),
     )
     sortable = tuple(name for name in filterable if name not in ("editable", "customer_email", "token"))
+    filters = {"aggregated_details": AnyTextFilter("number", "customer_email", "reference", "coupon_code")}
     setters = {
         "number": orders.set_number,
         "customer_email": orders.set_customer_email,

@@ -208,6 +208,25 @@ def test_free_shipping_takes_off_what_shipping_costs(shop: Shop, acme: Organizat
     assert [each["discount_cents"] for each in lines(shop.shopper, order, "skus")] == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("number", "W-4711"),
+        ("customer_email", "w-4711@example.com"),
+        ("reference", "W-4711"),
+        ("coupon_code", "W-4711"),
+    ],
+)
+def test_orders_are_searched_by_all_that_names_them(shop: Shop, acme: Organization, column: str, value: str):
+    found, other = factories.order(acme, **{column: value}), factories.order(acme, shipping_country_code_lock="IT")
+    search = "orders?filter[q][aggregated_details_{}]={}"
+    assert shop.staff.ids(search.format("cont", "-4711")) == [found.public_id]
+    assert shop.staff.ids(search.format("not_cont", "-4711")) == [other.public_id]
+    assert shop.staff.ids(search.format("eq", value)) == [found.public_id]
+    assert shop.staff.ids(search.format("cont", "%25")) == []
+    assert sorted(shop.staff.ids(search.format("present", "1"))) == sorted([found.public_id, other.public_id])
+
+
 def test_addresses_are_cloned_and_kept_in_the_address_book_of_the_customer(shop: Shop, acme: Organization):
     ada = factories.customer(acme)
     home = factories.customer_address(ada).address

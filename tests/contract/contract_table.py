@@ -459,8 +459,8 @@ TABLE = {
         _get_rates=flag:u- _purchase=flag:u- {TAGGABLE}
         """,
     ),
-    # The market is required of whoever has not one and only one in scope. Clients look for a cart by `editable`; the
-    # contract only reads it.
+    # The market is required of whoever has not one and only one in scope. Clients look for a cart by `editable`, which
+    # the contract only reads, and search by `aggregated_details`, which is no attribute.
     "orders": entry(
         EVERYTHING,
         f"""
