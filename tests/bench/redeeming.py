@@ -14,6 +14,7 @@ import orjson
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from commerce import ids
 from commerce.models import Organization
 from coupons.models import Coupon, Redemption, Use
 from tests import factories
@@ -136,12 +137,12 @@ def _script(token: str, code: str, folder: Path) -> Path:
     endpoint = redemptions(token, code)
     endpoint.exchange()
     with CaptureQueriesContext(connection) as captured:
-        endpoint.exchange()
-    last = Redemption.objects.latest("pk")
-    (use,) = last.uses.select_related("coupon")
-    number = str(last.reference).removeprefix("order ")
+        answer = orjson.loads(endpoint.exchange())
+    redemption = Redemption.objects.get(pk=ids.decode(answer["data"]["id"]))
+    (use,) = redemption.uses.all()
+    number = str(redemption.reference).removeprefix("order ")
     variables = {
-        rf"\b{last.pk}\b": ":redemption_id",
+        rf"\b{redemption.pk}\b": ":redemption_id",
         rf"\b{use.coupon_id}\b": ":coupon_id" if code == MANY else str(use.coupon_id),
         rf"(?<=order ){number}\b|(?<=buyer){number}\b|(?<=MANY-CODES-){number}\b": ":number",
     }
