@@ -38,6 +38,7 @@ EVENTS: dict[tuple[str, str], str] = {
     (Status.DRAFT, Status.INACTIVE): "purchase",
     (Status.INACTIVE, Status.ACTIVE): "activate",
     (Status.ACTIVE, Status.INACTIVE): "deactivate",
+    (Status.REDEEMED, Status.INACTIVE): "deactivate",
     (Status.ACTIVE, Status.REDEEMED): "redeem",
 }
 """What a change of status is called: (former, new) -> event."""
@@ -71,11 +72,10 @@ def activate(card: GiftCard, by: By) -> None:
 
 
 def withdraw(card: GiftCard, by: By) -> None:
-    """Makes unusable what an order had bought that was cancelled; whatever cannot be used stays as it is."""
+    """Makes unusable what an order had bought that was cancelled, also where it was spent: it may be credited again."""
     held = _locked(card)
-    if held.status == Status.ACTIVE:
-        held.deactivate()
-        save(held, by)
+    held.withdraw()
+    save(held, by)
 
 
 def _locked(card: GiftCard) -> GiftCard:

@@ -22,6 +22,8 @@ def create_shipment(shipment: Shipment, by: By) -> None:
 
 
 def save_shipment(shipment: Shipment, by: By) -> None:
+    if shipment.shipping_address_id != shipment.stored("shipping_address_id"):
+        _check_editable(shipment.order, "shipping_address")
     if shipment.shipping_method_id == shipment.stored("shipping_method_id"):
         changes.save(shipment, by)
         return

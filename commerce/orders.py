@@ -1,7 +1,7 @@
 """Orders: lines priced, discounts and totals worked out, placed exactly once, cancelled, edited.
 
 Every function runs in a transaction that holds the lock of the order, and writes through `changes`. Locks are taken in
-this order: the order, its lines and shipments, gift cards, the customer, and last what is counted and many orders use.
+this order: the order, its lines and shipments, the customer, gift cards, and last what is counted and many orders use.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -119,23 +119,21 @@ def set_number(order: Order, number: str | None, by: By) -> None:
 def set_customer_email(order: Order, email: str | None, by: By) -> None:
     """The customer with that address, made when there is none."""
     order.customer_email = email or None
-    order.customer = people.find_or_create(Customer, order, email, by) if email else None
+    customer = people.find_or_create(Customer, order, email, by) if email else None
+    if customer != order.customer:
+        order.made_customer = customer is not None and customer.created_at == by.now
+    order.customer = customer
 
 
 def set_customer_password(order: Order, password_hash: str, by: By) -> None:
-    """Signs up a customer that is known by this order alone; nobody becomes one that was known before."""
+    """Signs up a customer that this order made known; nobody becomes one that was known before."""
     customer = order.customer
-    if customer is None or customer.password_hash or _was_known(customer, order, by):
+    if customer is None or customer.password_hash or not order.made_customer:
         problem = ValidationError("cannot be set for this customer by an order", code="invalid")
         raise ValidationError({"customer_password": problem})
     customer.password_hash = password_hash
     changes.save(customer, by)
     changes.announce(customer, "create_password", by)
-
-
-def _was_known(customer: Customer, order: Order, by: By) -> bool:
-    began = order.created_at or by.now
-    return customer.created_at < began or customer.orders.exclude(pk=order.pk).exists()
 
 
 def clone_address_of(name: str, order: Order, public_id: str | None, by: By) -> None:
@@ -158,13 +156,13 @@ def copy_address(name: str, other: str, order: Order, value: Any, by: By) -> Non
 
 
 def _clone(address: Address, by: By) -> Address:
-    clone = Address(**_content(address))
+    clone = Address(**_content(address), **permissions.creator(by.reach or address.tenant, "addresses"))
     changes.create(clone, by)
     return clone
 
 
 def _content(address: Address) -> dict[str, Any]:
-    kept = ("id", "created_at", "updated_at", "revision")
+    kept = ("id", "created_at", "updated_at", "revision", "created_by_id", "of_guest")
     values = {each.attname: getattr(address, each.attname) for each in Address._meta.concrete_fields}
     return {column: value for column, value in values.items() if column not in kept}
 
@@ -267,6 +265,9 @@ def update_line(line: LineItem, by: By) -> None:
 def delete_line(line: LineItem, by: By) -> None:
     _check_editable(line.order)
     _check_not_computed(line)
+    card = line.own_item
+    if isinstance(card, GiftCard) and card.status != GiftCard.Status.DRAFT:
+        raise Locked("The gift card was bought.")
     changes.delete(line, by)
     _content_changed(line.order, by)
 
@@ -401,7 +402,7 @@ def refresh_prices(order: Order, by: By) -> None:
     lines = [line for line in _lines(order) if line.is_given]
     _price(lines, order)
     for line in lines:
-        line.set_total()
+        line.clean()
     changes.save_computed(lines, ("unit_amount_cents", "compare_at_amount_cents", "total_amount_cents"), by)
 
 
@@ -556,7 +557,8 @@ def _gift_card_lines(order: Order, by: By) -> list[Computed]:
     card = order.gift_card
     held = 0
     if card is not None:
-        card.refresh_from_db()
+        card = order.gift_card = GiftCard.objects.owned_by(order.tenant).filter(pk=card.pk).first()
+    if card is not None:
         used = gift_cards.used_by(order, card) if order.status == Order.Status.EDITING else 0
         can_pay = card.is_usable(by.now) and _is_in_currency(card, order)
         held = used + (card.balance_cents if can_pay else 0)
@@ -646,12 +648,19 @@ def place(order: Order, by: By) -> None:
     changes.save(order, by)
     changes.announce(order, "place", by)
     changes.delete_all(ResourceError.objects.filter(order=order))
-    _debit_gift_card(order, by)
-    for card in _bought_cards(order):
-        gift_cards.purchase(card, by)
     if order.customer:
         customers.count_order(order.customer, 1, by)
+    _debit_gift_card(order, by)
+    for card in _bought_cards(order):
+        _purchase(card, by)
     _commit(order, quote, by)
+
+
+def _purchase(card: GiftCard, by: By) -> None:
+    if card.status != GiftCard.Status.DRAFT:
+        problem = ValidationError("hold a gift card that was bought already", code="invalid")
+        raise ValidationError({"line_items": problem})
+    gift_cards.purchase(card, by)
 
 
 def _check_placeable(order: Order) -> None:
@@ -691,18 +700,29 @@ def cancel(order: Order, by: By) -> None:
         *(Order.Status.PLACED, Order.Status.EDITING, Order.Status.APPROVED),
     )
     was_placed, was_approved = order.was_placed, order.status == Order.Status.APPROVED
+    _check_not_on_its_way(order, was_approved, by)
     order.mark_cancelled(by.now)
     changes.save(order, by)
     changes.announce(order, "cancel", by)
     if not was_placed:
         return
+    if order.customer:
+        customers.count_order(order.customer, -1, by)
     gift_cards.settle(order, 0, by)
     for card in _bought_cards(order):
         gift_cards.withdraw(card, by)
-    if order.customer:
-        customers.count_order(order.customer, -1, by)
+    shipments.stop(order, by)
     if not was_approved:
         pricing.rules().release(order, by)
+
+
+def _check_not_on_its_way(order: Order, was_approved: bool, by: By) -> None:
+    """What was sent is not taken back by a word, and what was approved not by a shopper."""
+    sent = order.shipments.filter(status__in=(Shipment.Status.SHIPPED, Shipment.Status.DELIVERED))
+    if order.fulfillment_status == Order.FulfillmentStatus.FULFILLED or sent.exists():
+        raise _not_now("_cancel", "is not possible: the order is on its way")
+    if was_approved and isinstance(by.reach, permissions.Shopper):
+        raise _not_now("_cancel", "is not possible: the order is approved")
 
 
 def approve(order: Order, by: By) -> None:

@@ -100,8 +100,14 @@ def own_addresses(rows: QuerySet, shopper: Shopper) -> QuerySet:
 
 
 def is_own_address(address: Address, shopper: Shopper) -> bool:
-    """Whether the shopper keeps the address, and does not only see it with an order."""
+    """Whether the shopper keeps the address, and does not only see it with an order, and nothing was placed with it."""
+    if Order.objects.owned_by(shopper).filter(_addressed_to(address), placed_at__isnull=False).exists():
+        return False
     return Address.objects.owned_by(shopper).filter(_kept_by(shopper), pk=address.pk).exists()
+
+
+def _addressed_to(address: Address) -> Q:
+    return Q(shipping_address=address) | Q(billing_address=address)
 
 
 def _kept_by(shopper: Shopper) -> Q:
@@ -232,7 +238,9 @@ TABLE = {
         of_orders(),
         creator="customer",
         of_guest={"guest": True},
-        ignored="guest",
+        # What is taxable decides whether gift cards are discounted.
+        ignored="guest gift_card_taxable freight_taxable payment_method_taxable adjustment_taxable "
+        "shipping_country_code_lock",
         prohibited="number _pending _approve _approve_and_capture _capture _refund _fulfill _fix_payment_source "
         "_refresh_prices _start_editing _stop_editing expires_at expiration_info",
     ),
@@ -253,13 +261,15 @@ TABLE = {
         prohibited="number _upcoming _cancel _on_hold _picking _packing _ready_to_ship _ship _deliver "
         "_reserve_stock _release_stock _decrement_stock shipping_category",
     ),
-    "resource_errors": Entry("related retrieve", "related retrieve", of_orders("order__")),
+    # Found with the order and nowhere else, for their ids follow one another.
+    "resource_errors": Entry("related", "related", of_orders("order__")),
     # Never listed: drafts are anybody's who knows them.
     "gift_cards": Entry(
         "retrieve create update",
         "retrieve create update",
         drafts_and_own_cards,
         prohibited="code expires_at _purchase _activate _deactivate _balance_change_cents",
+        untold="usage_log",
         may_change=is_draft,
     ),
     # Those of a draft are not shown: whoever makes one for an e-mail address would be told whose it is.

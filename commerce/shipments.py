@@ -105,7 +105,7 @@ def _usual_method(order: Order, category_id: int | None) -> ShippingMethod | Non
 
 def _follow(order: Order, shipment: Shipment, subtotal_cents: int) -> None:
     method = shipment.shipping_method
-    if method and method.currency_code != order.currency_code:
+    if method and not fits(method, order, shipment.shipping_category_id):
         method = shipment.shipping_method = _usual_method(order, shipment.shipping_category_id)
     shipment.cost_amount_cents = cost(method, subtotal_cents) if method else None
     if shipment.shipping_category_id:
@@ -131,6 +131,15 @@ def fits(method: ShippingMethod, order: Order, category_id: int | None) -> bool:
         and method.shipping_category_id in (None, category_id)
         and (zone is None or (order.shipping_address is not None and zone.reaches(order.shipping_address)))
     )
+
+
+def stop(order: Order, by: By) -> None:
+    """Nothing of a cancelled order is sent any more."""
+    for shipment in order.shipments.select_for_update(of=("self",)).order_by("pk"):
+        if shipment.status != Shipment.Status.CANCELLED:
+            shipment.take_step("cancel", by.now)
+            changes.save(shipment, by)
+            changes.announce(shipment, "cancel", by)
 
 
 def check_method(shipment: Shipment) -> None:

@@ -127,6 +127,8 @@ def refusal(coupon: Opening, cart: Cart, order: Order, used: Usage, now: datetim
         return Refusal("coupon_usage_reached")
     if refused := scope or _recipient_refusal(coupon, cart):
         return refused
+    if coupon.customer_single_use and cart.customer is None and cart.email_norm is None:
+        return Refusal("customer_unknown")
     return Refusal("already_used_by_customer") if coupon.coupon_id in used.by_customer else None
 
 

@@ -150,7 +150,7 @@ class Redemption(Owned):
         return f"redemption {self.public_id}"
 
     def clean(self) -> None:
-        self.email_norm = normalise_email(self.customer_email)[:255] if self.customer_email else None
+        self.email_norm = normalise_email(self.customer_email) if self.customer_email else None
 
     def reserve(self, seconds: int, now: datetime) -> None:
         """Makes a new one a reservation, which is over after so many seconds."""

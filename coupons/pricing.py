@@ -170,7 +170,7 @@ def cart_of(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipmen
 
 def whole_cart(order: Order) -> Cart:
     """The order with all it holds."""
-    return cart_of(order, orders.sold_lines(order), list(order.shipments.all()))
+    return cart_of(order, orders.sold_lines(order), list(order.shipments.exclude(status=Shipment.Status.CANCELLED)))
 
 
 def rule_outcomes(flex: FlexPromotion, order: Order, by: changes.By) -> Sequence[Mapping[str, Any]]:

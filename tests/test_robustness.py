@@ -115,7 +115,9 @@ def populated(django_db_setup: None, django_db_blocker: Any) -> Iterator[Populat
         others = populate(factories.organization(slug=MARKER, name=MARKER), Mode.TEST, MARKER)
         for name, live in populate(acme, Mode.LIVE, MARKER).items():
             others[name] += live
+        cart = {"amount_cents": 5000, "currency_code": "EUR", "coupon_code": None}
         documents = {name: complete(name, acme, rows["tags"]) for name in CREATED}
+        documents["redemptions"] = document("redemptions", cart)
         yield Populated(factories.application(acme), rows, others, documents)
         transaction.set_rollback(True)
 

@@ -12,6 +12,11 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AddField(
+            model_name='order',
+            name='made_customer',
+            field=models.BooleanField(default=False, editable=False),
+        ),
+        migrations.AddField(
             model_name='shipment',
             name='available_shipping_methods',
             field=models.ManyToManyField(related_name='available_for', to='commerce.shippingmethod'),

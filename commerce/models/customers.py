@@ -15,8 +15,8 @@ from commerce.models.records import Unguessable
 
 
 def normalise_email(email: str) -> str:
-    """The form addresses are compared in: NFKC, trimmed, case folded."""
-    return unicodedata.normalize("NFKC", email).strip().casefold()
+    """The form addresses are compared in: NFKC, trimmed, case folded, as much of it as the columns hold."""
+    return unicodedata.normalize("NFKC", email).strip().casefold()[:255]
 
 
 def new_customer_reference() -> str:
@@ -136,7 +136,7 @@ class Customer(Owned):
         return self.email
 
     def clean(self) -> None:
-        self.email_norm = normalise_email(self.email)[:255]
+        self.email_norm = normalise_email(self.email)
         self.shopper_reference = self.shopper_reference or new_customer_reference()
         self.profile_id = self.profile_id or new_customer_reference()
 

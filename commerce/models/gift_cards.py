@@ -134,6 +134,11 @@ class GiftCard(Unguessable, Owned):
     def deactivate(self) -> None:
         self._move("_deactivate", self.Status.ACTIVE, self.Status.INACTIVE)
 
+    def withdraw(self) -> None:
+        """Nobody paid for it in the end."""
+        if self.status in (self.Status.ACTIVE, self.Status.REDEEMED):
+            self.status = self.Status.INACTIVE
+
     def _move(self, trigger: str, former: str, new: str) -> None:
         if self.status != former:
             raise _invalid(trigger, f"is not possible: the card is {self.status}")

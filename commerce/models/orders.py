@@ -87,6 +87,8 @@ class Order(Unguessable, Owned):
     )
     guest = models.BooleanField(default=False)
     customer_email = models.CharField(max_length=255, null=True, editable=False, validators=[EmailValidator()])
+    made_customer = models.BooleanField(default=False, editable=False)
+    """Whether nobody knew the customer before the order."""
     customer_type = models.CharField(max_length=9, choices=CustomerType, null=True, editable=False)
     language_code = models.CharField(max_length=10, default="en")
     currency_code = CurrencyCodeField(editable=False)
@@ -143,7 +145,7 @@ class Order(Unguessable, Owned):
     """How many codes of a request were not taken, where the organization does not want that to be an error."""
 
     parts = ("line_items", "shipments", "resource_errors")
-    unversioned = Owned.unversioned | {"token", "refreshed_at", "gift_card"}
+    unversioned = Owned.unversioned | {"token", "refreshed_at", "made_customer", "gift_card", "gift_card_code"}
     taken = {"order_number": "number"}
 
     class Meta:

@@ -22,4 +22,4 @@ class Recipient(Owned):
         return self.email
 
     def clean(self) -> None:
-        self.email_norm = normalise_email(self.email)[:255]
+        self.email_norm = normalise_email(self.email)

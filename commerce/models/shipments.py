@@ -107,7 +107,7 @@ class Shipment(Unguessable, Owned):
         status, possible_from = self.STEPS[step]
         if self.status not in possible_from:
             raise _not_now(step, f"is not possible: the shipment is {self.status}")
-        if step == "upcoming" and not self.order.was_placed:
+        if step != "cancel" and not self.order.was_placed:
             raise _not_now(step, f"is not possible: the order is {self.order.status}")
         self.status = status
         if hasattr(self, f"{status}_at"):

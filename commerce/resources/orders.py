@@ -182,6 +182,10 @@ STEPS: dict[str, orders.Step] = {
 """Several triggers of one request happen in this order."""
 
 
+LONGEST_NUMBER = 240
+"""So that those of shipments, which begin with it, are within their column."""
+
+
 def text(longest: int = 255) -> fields.CharField:
     return fields.CharField(max_length=longest, required=False, allow_null=True, allow_blank=True)
 
@@ -312,7 +316,7 @@ class Orders(Resource):
         *("_customer_payment_source_id", "_authorization_amount_cents"),
     )
     serializer_fields = {
-        "number": text(),
+        "number": text(LONGEST_NUMBER),
         "customer_email": fields.EmailField(max_length=255, required=False, allow_null=True, allow_blank=True),
         "customer_password": PASSWORD,
         "_shipping_address_clone_id": text(),

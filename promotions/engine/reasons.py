@@ -8,6 +8,7 @@ SENTENCES = {
     "coupon_usage_reached": "The coupon has been used as often as it may be.",
     "recipient_unknown": "The coupon is meant for one e-mail address, and the order has none yet.",
     "recipient_mismatch": "The coupon is meant for another e-mail address.",
+    "customer_unknown": "The coupon is for one use by each customer, and the order has none yet.",
     "already_used_by_customer": "This customer has used the coupon before.",
     "promotion_disabled": "The promotion is disabled.",
     "promotion_pending": "The promotion has not started yet.",

@@ -521,6 +521,8 @@ def test_a_gift_card_is_discounted_only_where_it_is_taxable(shop: Shop, acme: Or
     shop.staff.create("line_items", {"quantity": 1}, order=order, item=card)
     assert amounts(shop.shopper, order) == {"subtotal": 6000, "discount": -100, "total": 5900}
     done(shop.shopper.update(order, {"gift_card_taxable": True}))
+    assert amounts(shop.shopper, order) == {"subtotal": 6000, "discount": -100, "total": 5900}
+    done(shop.staff.update(order, {"gift_card_taxable": True}))
     assert amounts(shop.shopper, order) == {"subtotal": 6000, "discount": -600, "total": 5400}
 
 

@@ -122,7 +122,7 @@ OPEN = {
     "line_items": (f"related {PARTS}", f"list {PARTS}"),
     "line_item_options": (f"related {PARTS}", f"list {PARTS}"),
     "shipments": ("related retrieve update", "list retrieve update"),
-    "resource_errors": ("related retrieve", "related retrieve"),
+    "resource_errors": ("related", "related"),
     "gift_cards": ("retrieve create update", "retrieve create update"),
     "gift_card_recipients": ("related", "related"),
 }
@@ -164,7 +164,7 @@ def shopper(acme: Organization, here: World, who: str, role: Role | None = None)
     PaymentMethod.objects.update(disabled_at=None)
     ShippingMethod.objects.update(disabled_at=None)
     GiftCard.objects.update(status=GiftCard.Status.DRAFT)
-    Order.objects.update(customer=customer, guest=True)
+    Order.objects.update(customer=customer, guest=True, placed_at=None)
     Address.objects.update(of_guest=True)
     owner = Owner("Customer", customer) if has_owner else None
     return Api(factories.application(acme, kind, role=role), Session(owner))
