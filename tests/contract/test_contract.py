@@ -237,14 +237,18 @@ IS_OF_TYPE: dict[str, Callable[[Any], bool]] = {
 
 @pytest.fixture
 def here(here: World, acme: Organization) -> World:
-    """With what some samples name by their code or e-mail."""
-    rule = factories.coupon_rule(factories.percentage_promotion(acme))
-    for index in range(2):
-        factories.sku(acme, code=SAMPLES["sku_code"][index])
-        factories.customer(acme, email=SAMPLES["customer_email"][index])
-        factories.coupon(rule, code=SAMPLES["coupon_code"][index])
-        factories.gift_card(acme, code=SAMPLES["gift_card_code"][index])
+    make_what_samples_name(acme)
     return here
+
+
+def make_what_samples_name(owner: Organization) -> None:
+    """What some samples name by its code or e-mail."""
+    rule = factories.coupon_rule(factories.percentage_promotion(owner))
+    for index in range(2):
+        factories.sku(owner, code=SAMPLES["sku_code"][index])
+        factories.customer(owner, email=SAMPLES["customer_email"][index])
+        factories.coupon(rule, code=SAMPLES["coupon_code"][index])
+        factories.gift_card(owner, code=SAMPLES["gift_card_code"][index])
 
 
 def shown(api: Api, here: World, name: str) -> dict[str, Any]:
