@@ -11,8 +11,6 @@ from commerce.codes import normalise_code
 from commerce.ledger import Insufficient, Kind
 from commerce.models import GiftCard, GiftCardRecipient, LedgerEntry, Order
 
-__all__ = ["Insufficient", "activate", "create", "find", "purchase", "save", "settle", "used_by", "withdraw"]
-
 Status = GiftCard.Status
 
 # --- Writing cards --------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Every function runs in a transaction and takes the lock of the order, unless it 
 
 from django.core.exceptions import ValidationError
 
-from commerce import changes, orders, shipments
+from commerce import changes, order_totals, shipments
 from commerce.changes import By
 from commerce.errors import Locked
 from commerce.models import LineItem, LineItemOption, Order, Shipment
@@ -30,7 +30,7 @@ def save_shipment(shipment: Shipment, by: By) -> None:
     _check_editable(shipment.order, "shipping_method")
     shipments.check_method(shipment)
     changes.save(shipment, by)
-    _refresh(shipment.order, by)
+    order_totals.refresh_unless_manual(shipment.order, by)
 
 
 def delete_shipment(shipment: Shipment, by: By) -> None:
@@ -38,7 +38,7 @@ def delete_shipment(shipment: Shipment, by: By) -> None:
     if not shipment.order.is_editable:
         raise Locked("The order cannot be edited.")
     changes.delete(shipment, by)
-    _refresh(shipment.order, by)
+    order_totals.refresh_unless_manual(shipment.order, by)
 
 
 # --- Options of lines -----------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def _check_option(option: LineItemOption) -> None:
 def _sum_options(line: LineItem, by: By) -> None:
     line.options_amount_cents = sum(option.total_amount_cents for option in line.line_item_options.all())
     changes.save(line, by)
-    _refresh(line.order, by)
+    order_totals.refresh_unless_manual(line.order, by)
 
 
 # --- Both -----------------------------------------------------------------------------------------
@@ -100,8 +100,3 @@ def _check_editable(order: Order, name: str) -> None:
     if not order.is_editable:
         problem = ValidationError("belongs to an order that cannot be edited", code="invalid")
         raise ValidationError({name: problem})
-
-
-def _refresh(order: Order, by: By) -> None:
-    if order.autorefresh:
-        orders.refresh(order, by)

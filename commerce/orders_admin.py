@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from commerce import orders
+from commerce import placing
 from commerce.admin import (
     DetailedAdmin,
     FoundExactly,
@@ -235,23 +235,23 @@ class OrderAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
 
     @admin.action(description="Approve", permissions=["act"])
     def approve(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self.act(request, queryset, orders.approve, "approved")
+        self.act(request, queryset, placing.approve, "approved")
 
     @admin.action(description="Capture", permissions=["act"])
     def capture(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self.act(request, queryset, orders.capture, "captured")
+        self.act(request, queryset, placing.capture, "captured")
 
     @admin.action(description="Cancel", permissions=["act"])
     def cancel(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         warning = "What gift cards paid is given back; so are uses of coupons and promotions, unless it was approved."
         if page := self.confirmation(request, queryset, "Cancel orders", warning):
             return page
-        self.act(request, queryset, orders.cancel, "cancelled")
+        self.act(request, queryset, placing.cancel, "cancelled")
         return None
 
     @admin.action(description="Archive", permissions=["act"])
     def archive(self, request: HttpRequest, queryset: QuerySet) -> None:
-        self.act(request, queryset, orders.archive, "archived")
+        self.act(request, queryset, placing.archive, "archived")
 
 
 @admin.display(description="Orders")

@@ -13,6 +13,7 @@ from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
 from commerce.jsonapi.prepared import Instances, Parameter, like
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
+from commerce.models.orders import MOST_UNITS
 from commerce.money import MAX_CENTS, validate_currency_code
 from commerce.permissions import Reach
 from commerce.prices import UnitPrice, unit_prices
@@ -22,7 +23,6 @@ from promotions.loading import ANY_TENANT
 MOST_LINES = 500
 MOST_SHIPMENTS = 100
 MOST_CODES = 25
-MOST_UNITS = 1_000_000_000
 LONGEST_CODE = 255
 LONGEST_EMAIL = 255
 ATTRIBUTES = "/data/attributes"

@@ -118,7 +118,7 @@ class Redemption(Owned):
     discount_cents = models.BigIntegerField(editable=False)
     """Below zero, as everything that is taken off."""
     evaluation = models.JSONField(default=dict, editable=False)
-    """What the cart of an order kept elsewhere came to, as `coupons.evaluations.answer` tells it."""
+    """What the cart of an order kept elsewhere came to, as `coupons.answers` tells it."""
     reserved_until = models.DateTimeField(null=True, editable=False)
     committed_at = models.DateTimeField(null=True, editable=False)
     released_at = models.DateTimeField(null=True, editable=False)

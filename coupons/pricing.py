@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
-from commerce import changes, ids, orders, pricing
+from commerce import changes, ids, order_totals, pricing
 from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
@@ -170,7 +170,9 @@ def cart_of(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipmen
 
 def whole_cart(order: Order) -> Cart:
     """The order with all it holds."""
-    return cart_of(order, orders.sold_lines(order), list(order.shipments.exclude(status=Shipment.Status.CANCELLED)))
+    return cart_of(
+        order, order_totals.sold_lines(order), list(order.shipments.exclude(status=Shipment.Status.CANCELLED))
+    )
 
 
 def rule_outcomes(flex: FlexPromotion, order: Order, by: changes.By) -> Sequence[Mapping[str, Any]]:

@@ -231,7 +231,7 @@ def count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Us
                 coupons[use.coupon_id] += difference
     codes = {one.coupon_id: one.coupon_code for one in used}
     opened = {one.promotion_id: one.coupon_code for one in used}
-    once = [key for key, difference in sorted(coupons.items()) if _counted_once(key, difference, codes.get(key))]
+    once = [key for key, difference in sorted(coupons.items()) if _count_coupon(key, difference, codes.get(key))]
     for coupon_id in once:
         for key in customer_keys(redemption.customer_id, redemption.email_norm):
             if not _count_customer(coupon_id, key, coupons[coupon_id]):
@@ -241,7 +241,7 @@ def count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Us
             raise _reached("promotion_usage_reached", opened[promotion_id])
 
 
-def _counted_once(coupon_id: int, difference: int, code: str | None) -> bool:
+def _count_coupon(coupon_id: int, difference: int, code: str | None) -> bool:
     """Counts a coupon, and tells whether it is for one use a customer. Raises LimitReached."""
     if not difference:
         return False

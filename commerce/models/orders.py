@@ -375,7 +375,7 @@ class Adjustment(Owned):
 
 
 class ResourceError(Owned):
-    """Why something could not be done with an order, for clients that look there. Gone with the next success."""
+    """Why something could not be done with an order, for clients that look there. Gone once it is placed."""
 
     wire_type = "resource_errors"
 

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import (
     BigIntegerField,
     BooleanField,
@@ -20,7 +19,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from rest_framework import fields
 
-from commerce import ids, orders
+from commerce import ids, order_lines, order_totals, orders, placing
 from commerce.api import ApiView, IntegerField, Resource, registry
 from commerce.changes import By
 from commerce.jsonapi.attribute_filters import AnyTextFilter
@@ -30,6 +29,7 @@ from commerce.models import LineItem, LineItemOption, Market, Order, ResourceErr
 from commerce.money import MAX_CENTS, as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 from commerce.resources.customers import PASSWORD
+from commerce.resources.triggers import already, refuse, refusing
 
 # --- Amounts --------------------------------------------------------------------------------------
 
@@ -143,10 +143,6 @@ def _ask(step: orders.Step, order: Order, value: Any, by: By) -> None:
     order.steps = (*order.steps, step)
 
 
-def _refuse(name: str, why: str, order: Any, value: Any, by: By) -> None:
-    raise ValidationError({name: ValidationError(why, code="invalid")})
-
-
 _NO_SOURCES = "is not possible: payments are recorded, and have no sources"
 _NO_TAXES = "is not possible: taxes are not calculated"
 UNSUPPORTED = {
@@ -160,24 +156,23 @@ UNSUPPORTED = {
     "_create_subscriptions": "is not possible: there are no subscriptions",
 }
 STEPS: dict[str, orders.Step] = {
-    "_refresh_prices": orders.refresh_prices_and_totals,
-    "_refresh": orders.refresh_if_editable,
-    "_validate": orders.refresh_if_editable,
-    "_pending": orders.to_pending,
-    "_start_editing": orders.start_editing,
-    "_stop_editing": orders.stop_editing,
-    "_place": orders.place,
-    "_approve": orders.approve,
-    "_approve_and_capture": orders.approve_and_capture,
-    "_capture": orders.capture,
-    "_fulfill": orders.fulfill,
-    "_refund": orders.refund,
-    "_cancel": orders.cancel,
-    "_archive": orders.archive,
-    "_unarchive": orders.unarchive,
+    "_refresh_prices": order_lines.refresh_prices_and_totals,
+    "_refresh": order_totals.refresh_if_editable,
+    "_validate": order_totals.refresh_if_editable,
+    "_pending": placing.to_pending,
+    "_start_editing": placing.start_editing,
+    "_stop_editing": placing.stop_editing,
+    "_place": placing.place,
+    "_approve": placing.approve,
+    "_approve_and_capture": placing.approve_and_capture,
+    "_capture": placing.capture,
+    "_fulfill": placing.fulfill,
+    "_refund": placing.refund,
+    "_cancel": placing.cancel,
+    "_archive": placing.archive,
+    "_unarchive": placing.unarchive,
     "_save_shipping_address_to_customer_address_book": partial(orders.save_address_to_book, "shipping_address"),
     "_save_billing_address_to_customer_address_book": partial(orders.save_address_to_book, "billing_address"),
-    "_reset_circuit": orders.nothing,
 }
 """Several triggers of one request happen in this order."""
 
@@ -305,8 +300,8 @@ class Orders(Resource):
         "customer_password": orders.set_customer_password,
         "_shipping_address_clone_id": partial(orders.clone_address_of, "shipping_address"),
         "_billing_address_clone_id": partial(orders.clone_address_of, "billing_address"),
-        "_customer_payment_source_id": partial(_refuse, "_customer_payment_source_id", _NO_SOURCES),
-        "_authorization_amount_cents": partial(_refuse, "_authorization_amount_cents", UNSUPPORTED["_authorize"]),
+        "_customer_payment_source_id": partial(refuse, "_customer_payment_source_id", _NO_SOURCES),
+        "_authorization_amount_cents": partial(refuse, "_authorization_amount_cents", UNSUPPORTED["_authorize"]),
         "coupon_code": orders.set_coupon_code,
         "gift_card_code": orders.set_gift_card_code,
         "gift_card_or_coupon_code": orders.set_gift_card_or_coupon_code,
@@ -335,7 +330,8 @@ class Orders(Resource):
             partial(orders.copy_address, "billing_address", "shipping_address"), on=("update",), sets="addresses"
         ),
         **{name: _asking(step) for name, step in STEPS.items()},
-        **{name: Trigger(partial(_refuse, name, why), on=("update",)) for name, why in UNSUPPORTED.items()},
+        **refusing(**UNSUPPORTED),
+        "_reset_circuit": Trigger(already, on=("update",)),
     }
     relationships = (
         Rel("market", sortable=True),
@@ -398,7 +394,7 @@ class FlagField(fields.BooleanField):
 
 def _no_stock(name: str, line: LineItem, value: bool, by: By) -> None:
     if value:
-        _refuse(name, "is not possible: stock is not kept", line, value, by)
+        refuse(name, "is not possible: stock is not kept", line, value, by)
 
 
 _LINE_AMOUNTS = ("unit_amount", "compare_at_amount", "options_amount", "discount", "total_amount", "tax_amount")
@@ -445,11 +441,11 @@ class LineItems(Resource):
     )
     filterable = ("sku_code", "quantity", "image_url", *sortable)
     setters = {
-        "sku_code": orders.set_sku_code,
-        "bundle_code": orders.set_bundle_code,
-        "unit_amount_cents": orders.set_unit_amount,
-        "_external_price": orders.set_external_price,
-        "_update_quantity": orders.set_adds_units,
+        "sku_code": order_lines.set_sku_code,
+        "bundle_code": order_lines.set_bundle_code,
+        "unit_amount_cents": order_lines.set_unit_amount,
+        "_external_price": order_lines.set_external_price,
+        "_update_quantity": order_lines.set_adds_units,
         "_reserve_stock": partial(_no_stock, "_reserve_stock"),
         "_reset_restocked_quantity": partial(_no_stock, "_reset_restocked_quantity"),
     }
@@ -462,7 +458,7 @@ class LineItems(Resource):
         "_reserve_stock": FlagField(),
         "_reset_restocked_quantity": FlagField(),
     }
-    triggers = {"_reset_circuit": Trigger(orders.nothing, on=("update",))}
+    triggers = {"_reset_circuit": Trigger(already, on=("update",))}
     relationships = (
         Rel("order", sortable=True),
         Rel(
@@ -487,13 +483,13 @@ class LineItems(Resource):
     )
 
     def create(self, row: LineItem, by: By) -> None:
-        orders.add_line(row, by)
+        order_lines.add_line(row, by)
 
     def update(self, row: LineItem, by: By) -> None:
-        orders.update_line(row, by)
+        order_lines.update_line(row, by)
 
     def destroy(self, row: LineItem, by: By) -> None:
-        orders.delete_line(row, by)
+        order_lines.delete_line(row, by)
 
 
 @registry.register

@@ -38,10 +38,14 @@ CIRCUIT_STATE = Case(
 """`outgoing.circuit_state`, in SQL."""
 
 
+def already(row: Any, value: Any, by: By) -> None:
+    """What a trigger asks for that is so already."""
+
+
 def refusing(**reasons: str) -> dict[str, Trigger]:
     """Triggers of what there is none of here: name -> why it is refused."""
-    return {name: Trigger(partial(_refuse, name, why), on=("update",)) for name, why in reasons.items()}
+    return {name: Trigger(partial(refuse, name, why), on=("update",)) for name, why in reasons.items()}
 
 
-def _refuse(name: str, why: str, row: Any, value: Any, by: By) -> None:
+def refuse(name: str, why: str, row: Any, value: Any, by: By) -> None:
     raise ValidationError({name: ValidationError(why, code="invalid")})

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from commerce import orders
+from commerce import order_totals
 from commerce.models import Event, LineItem, Order, Organization, Shipment, ShippingMethod
 from tests import factories
 from tests.client import Api, identifier, nothing_written, path_of, problem, refused
@@ -168,7 +168,7 @@ def test_the_number_of_queries_does_not_depend_on_that_of_the_lines(shop: Shop, 
 def refreshed(order: Order) -> int:
     """How many queries it takes to price the order anew, which has something to store."""
     with CaptureQueriesContext(connection) as captured:
-        orders.refresh(Order.objects.select_related("market", "shipping_address").get(pk=order.pk), BY)
+        order_totals.refresh(Order.objects.select_related("market", "shipping_address").get(pk=order.pk), BY)
     return len(captured)
 
 

@@ -490,6 +490,8 @@ def test_triggers_are_taken_where_the_contract_takes_them(api: Api, acme: Organi
 
 def make_ready(here: World, name: str, trigger: str) -> None:
     """Lets the row of the world be such that the trigger may be fired."""
+    if (name, trigger) == ("orders", "_cancel"):
+        Shipment.objects.update(status=Shipment.Status.DRAFT)  # what is on its way is not cancelled
     row = here.rows[name]
     if values := READY.get((name, trigger)):
         type(row).objects.filter(pk=row.pk).update(**values)
