@@ -366,7 +366,8 @@ await check('the merchant approves it, records the payment and sends it', async 
   order = await admin.orders._capture(order.id)
   assert.equal(order.payment_status, 'paid')
   for (const shipment of await admin.orders.shipments(order.id)) {
-    for (const step of ['_upcoming', '_picking', '_packing', '_ready_to_ship', '_ship', '_deliver']) {
+    assert.equal(shipment.status, 'upcoming')
+    for (const step of ['_picking', '_packing', '_ready_to_ship', '_ship', '_deliver']) {
       await admin.shipments[step](shipment.id)
     }
   }
