@@ -2,7 +2,7 @@
 
 API, admin, dialects, jobs and commands write owned rows through `create`, `save` and `delete`, or through the twins for
 many rows at once (`record_batch`, `delete_all`), for counters (`count`, `reset`; balances: `commerce.ledger`) and for
-what follows from other rows (`create_computed`, `save_computed`). Outside of it rows are only read.
+what follows from other rows (`create_computed`, `save_computed`, `delete_computed`). Outside of it rows are only read.
 """
 
 from collections.abc import Iterator, Sequence
@@ -127,11 +127,16 @@ def delete_all(rows: QuerySet) -> int:
     with transaction.atomic(savepoint=False):
         if connection.vendor == "postgresql":
             connection.cursor().execute("SET LOCAL statement_timeout = 0")
-        for link in rows.model._meta.concrete_model._meta.get_fields(include_hidden=True):
-            if link.one_to_many and link.related_model._meta.auto_created:
-                links = link.related_model._base_manager.filter(**{f"{link.field.name}__in": rows.values("pk")})
-                links._raw_delete(links.db)
-        return rows.order_by()._raw_delete(rows.db)
+        return delete_computed(rows)
+
+
+def delete_computed(rows: QuerySet) -> int:
+    """The twin of `delete` for a few rows that follow from others: they and the links to them go, nothing recorded."""
+    for link in rows.model._meta.concrete_model._meta.get_fields(include_hidden=True):
+        if link.one_to_many and link.related_model._meta.auto_created:
+            links = link.related_model._base_manager.filter(**{f"{link.field.name}__in": rows.values("pk")})
+            links._raw_delete(links.db)
+    return rows.order_by()._raw_delete(rows.db)
 
 
 def record(row: Owned, event: str, changes: dict[str, Any], by: By) -> None:

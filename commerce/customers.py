@@ -1,16 +1,14 @@
 """What the orders that customers place make of them, and what they keep in their address books."""
 
-from django.core.exceptions import ValidationError
-
 from commerce import changes, permissions
 from commerce.models import Customer, CustomerAddress
+from commerce.models.records import invalid
 
 
 def check_address(entry: CustomerAddress, by: changes.By) -> None:
     """Raises ValidationError where a shopper would make an address its own that it only sees with an order."""
     if isinstance(by.reach, permissions.Shopper) and not permissions.is_own_address(entry.address, by.reach):
-        problem = ValidationError("is not the customer's own", code="invalid")
-        raise ValidationError({"address": problem})
+        raise invalid("address", "is not the customer's own")
 
 
 def count_order(customer: Customer, difference: int, by: changes.By) -> None:

@@ -3,6 +3,8 @@
 Every function runs in a transaction. Balances change through `commerce.ledger` only.
 """
 
+from collections.abc import Callable
+
 from django.db.models import Sum
 
 from commerce import changes, ledger, people
@@ -57,29 +59,23 @@ def set_recipient_email(card: GiftCard, email: str | None, by: By) -> None:
 
 def purchase(card: GiftCard, by: By) -> None:
     """Confirms a draft that an order bought. Raises ValidationError where it is none, such as one bought already."""
-    held = _locked(card)
-    held.purchase()
-    save(held, by)
+    _move(card, GiftCard.purchase, by)
 
 
 def activate(card: GiftCard, by: By) -> None:
     """Makes usable what was bought. Raises ValidationError where it is not inactive."""
-    held = _locked(card)
-    held.activate()
-    save(held, by)
+    _move(card, GiftCard.activate, by)
 
 
 def withdraw(card: GiftCard, by: By) -> None:
     """Makes unusable what an order had bought that was cancelled, also where it was spent: it may be credited again."""
-    held = _locked(card)
-    held.withdraw()
+    _move(card, GiftCard.withdraw, by)
+
+
+def _move(card: GiftCard, step: Callable[[GiftCard], None], by: By) -> None:
+    held = GiftCard.objects.owned_by(card.tenant).select_for_update(no_key=True).get(pk=card.pk)
+    step(held)
     save(held, by)
-
-
-def _locked(card: GiftCard) -> GiftCard:
-    rows = GiftCard.objects.owned_by(card.tenant).select_for_update(no_key=True)
-    locked: GiftCard = rows.get(pk=card.pk)
-    return locked
 
 
 # --- Paying for orders ----------------------------------------------------------------------------

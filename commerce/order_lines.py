@@ -13,6 +13,7 @@ from commerce.changes import By
 from commerce.errors import Locked
 from commerce.models import Bundle, GiftCard, LineItem, Order, Sku
 from commerce.models.orders import MOST_UNITS
+from commerce.models.records import invalid
 from commerce.prices import bundle_price, unit_prices
 
 
@@ -75,7 +76,7 @@ def _set_coded(line: LineItem, name: str, model: type[Sku] | type[Bundle], code:
         rows = rows.sold_in(line.order.market, line.order.currency_code)
     item = rows.last()
     if item is None:
-        raise ValidationError({f"{name}_code": ValidationError("must exist", code="invalid")})
+        raise invalid(f"{name}_code", "must exist")
     line.stand_for(item)
 
 
@@ -86,8 +87,7 @@ def set_adds_units(line: LineItem, value: bool, by: By) -> None:
 def set_external_price(line: LineItem, value: bool, by: By) -> None:
     """A price of an external source is given with the line: none is asked for here."""
     if value and not line.has_given_price:
-        problem = ValidationError("needs unit_amount_cents: no external source is asked", code="invalid")
-        raise ValidationError({"_external_price": problem})
+        raise invalid("_external_price", "needs unit_amount_cents: no external source is asked")
 
 
 def set_unit_amount(line: LineItem, cents: int | None, by: By) -> None:
@@ -105,25 +105,24 @@ def _same_line(line: LineItem) -> LineItem | None:
 
 def _check_editable(order: Order) -> None:
     if not order.is_editable:
-        problem = ValidationError(f"cannot be edited: it is {order.status}", code="invalid")
-        raise ValidationError({"order": problem})
+        raise invalid("order", f"cannot be edited: it is {order.status}")
 
 
 def _check_not_computed(line: LineItem) -> None:
     was_payment = line.item_type == LineItem.ItemType.GIFT_CARDS and (line.stored("unit_amount_cents") or 0) < 0
     if line.item_type not in LineItem.GIVEN or was_payment:
-        raise ValidationError({"item_type": ValidationError("is worked out by the server", code="invalid")})
+        raise invalid("item_type", "is worked out by the server")
 
 
 def _check_units(line: LineItem) -> None:
     """A gift card is bought once, as a draft."""
     most = 1 if line.gift_card else MOST_UNITS
     if line.quantity > most:
-        raise ValidationError({"quantity": ValidationError(f"must be at most {most}", code="invalid")})
+        raise invalid("quantity", f"must be at most {most}")
     if line.gift_card is None or line.item_id == line.stored("item_id"):
         return
     if line.gift_card.status != GiftCard.Status.DRAFT:
-        raise ValidationError({"item": ValidationError("must be a draft", code="invalid")})
+        raise invalid("item", "must be a draft")
     if line.order.line_items.filter(gift_card=line.gift_card).exclude(pk=line.pk).exists():
         raise ValidationError({"item": ValidationError("is in the order already", code="taken")})
 
@@ -155,7 +154,7 @@ def _price(lines: Sequence[LineItem], order: Order) -> None:
             )
             _set_price(line, bundle_price(line.bundle) if is_sold else None, "bundle_code")
         elif (item := line.gift_card or line.adjustment) and not order_totals.is_in_currency(item, order):
-            raise ValidationError({"item": ValidationError(f"must be in {order.currency_code}", code="invalid")})
+            raise invalid("item", f"must be in {order.currency_code}")
         elif line.gift_card:
             line.unit_amount_cents = line.gift_card.balance_cents
         elif line.adjustment:
@@ -167,7 +166,7 @@ def _price(lines: Sequence[LineItem], order: Order) -> None:
 
 def _set_price(line: LineItem, price: Any, attribute: str) -> None:
     if price is None:
-        raise ValidationError({attribute: ValidationError("has no price in the market of the order", code="invalid")})
+        raise invalid(attribute, "has no price in the market of the order")
     line.unit_amount_cents, line.compare_at_amount_cents = price
 
 

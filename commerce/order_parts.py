@@ -3,12 +3,11 @@
 Every function runs in a transaction and takes the lock of the order, unless it is held already.
 """
 
-from django.core.exceptions import ValidationError
-
 from commerce import changes, order_totals, shipments
 from commerce.changes import By
 from commerce.errors import Locked
 from commerce.models import LineItem, LineItemOption, Order, Shipment
+from commerce.models.records import invalid
 from commerce.patterns import matches
 
 # --- Shipments ------------------------------------------------------------------------------------
@@ -54,8 +53,7 @@ def create_option(option: LineItemOption, by: By) -> None:
     line = option.line_item
     line.order = Order.objects.owned_by(line.tenant).select_for_update(no_key=True).get(pk=line.order_id)
     if not line.is_sold:
-        problem = ValidationError("must stand for something that is sold", code="invalid")
-        raise ValidationError({"line_item": problem})
+        raise invalid("line_item", "must stand for something that is sold")
     _check_option(option)
     changes.create(option, by)
     _sum_options(line, by)
@@ -82,8 +80,7 @@ def _check_option(option: LineItemOption) -> None:
         return
     sold_there = chosen.market_id in (None, order.market_id) and chosen.currency_code == order.currency_code
     if not sold_there or not matches(chosen.sku_code_regex or "", line.sku_code or ""):
-        problem = ValidationError("is not available for the line item", code="invalid")
-        raise ValidationError({"sku_option": problem})
+        raise invalid("sku_option", "is not available for the line item")
 
 
 def _sum_options(line: LineItem, by: By) -> None:
@@ -98,5 +95,4 @@ def _sum_options(line: LineItem, by: By) -> None:
 def _check_editable(order: Order, name: str) -> None:
     """`name` is what leads to the order, for the error to point at."""
     if not order.is_editable:
-        problem = ValidationError("belongs to an order that cannot be edited", code="invalid")
-        raise ValidationError({name: problem})
+        raise invalid(name, "belongs to an order that cannot be edited")

@@ -227,6 +227,6 @@ def _replace(order: Order, former: Iterable[LineItem], computed: Iterable[Comput
             one.tell(same)
             staying.append(same)
     if known:
-        changes.delete_all(LineItem.objects.filter(pk__in=[line.pk for line in known.values()]))
+        changes.delete_computed(LineItem.objects.filter(pk__in=[line.pk for line in known.values()]))
     changes.save_computed(staying, _TOLD, by)
     changes.create_computed(new, by)

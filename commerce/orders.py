@@ -4,7 +4,7 @@ Every function runs in a transaction that holds the lock of the order. Lines are
 `order_totals`, and what becomes of the order is told in `placing`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -13,6 +13,7 @@ from commerce import changes, gift_cards, ids, order_lines, order_totals, people
 from commerce.changes import By
 from commerce.errors import CodeRefused, Locked
 from commerce.models import Address, Customer, CustomerAddress, Order, OrderNumber
+from commerce.models.records import invalid
 
 # --- Writing orders -------------------------------------------------------------------------------
 
@@ -22,7 +23,7 @@ def create(order: Order, by: By) -> None:
     order.number = order.number or str(OrderNumber.objects.create().pk)
     changes.create(order, by)
     order_totals.refresh_unless_manual(order, by)
-    take_steps(order, by)
+    order.take_steps(by)
 
 
 def update(order: Order, by: By) -> None:
@@ -38,7 +39,7 @@ def update(order: Order, by: By) -> None:
         order_lines.price_in_market(order, by)
     if changes.save(order, by) and order.is_editable and is_priced_anew:
         order_totals.refresh_unless_manual(order, by)
-    take_steps(order, by)
+    order.take_steps(by)
 
 
 def delete(order: Order, by: By) -> None:
@@ -81,8 +82,7 @@ def _check_payment_method(order: Order) -> None:
         return
     is_offered = method.disabled_at is None and method.market_id in (None, order.market_id)
     if not is_offered or not order_totals.is_in_currency(method, order):
-        problem = ValidationError("is not available for the order", code="invalid")
-        raise ValidationError({"payment_method": problem})
+        raise invalid("payment_method", "is not available for the order")
 
 
 def set_number(order: Order, number: str | None, by: By) -> None:
@@ -90,9 +90,9 @@ def set_number(order: Order, number: str | None, by: By) -> None:
     if not number or number == order.number:
         return
     if number.isdigit():
-        raise ValidationError({"number": ValidationError("must not be digits alone", code="invalid")})
+        raise invalid("number", "must not be digits alone")
     if order.stored("number") and not order.organization.setting(f"orders_number_editable_{order.mode}"):
-        raise ValidationError({"number": ValidationError("cannot be changed", code="invalid")})
+        raise invalid("number", "cannot be changed")
     order.number = number
 
 
@@ -109,8 +109,7 @@ def set_customer_password(order: Order, password_hash: str, by: By) -> None:
     """Signs up a customer that this order made known; nobody becomes one that was known before."""
     customer = order.customer
     if customer is None or customer.password_hash or not order.made_customer:
-        problem = ValidationError("cannot be set for this customer by an order", code="invalid")
-        raise ValidationError({"customer_password": problem})
+        raise invalid("customer_password", "cannot be set for this customer by an order")
     customer.password_hash = password_hash
     changes.save(customer, by)
     changes.announce(customer, "create_password", by)
@@ -123,7 +122,7 @@ def clone_address_of(name: str, order: Order, public_id: str | None, by: By) -> 
     reached = permissions.within(by.reach or order.tenant, "addresses", Address.objects.owned_by(order.tenant))
     address = reached.filter(pk=ids.decode(public_id) or 0).first()
     if address is None:
-        raise ValidationError({f"_{name}_clone_id": ValidationError("must exist", code="invalid")})
+        raise invalid(f"_{name}_clone_id", "must exist")
     setattr(order, name, _clone(address, by))
 
 
@@ -151,23 +150,13 @@ def save_address_to_book(name: str, order: Order, by: By) -> None:
     """Puts a copy of the address of that name into the customer's address book, unless it holds one."""
     trigger, address = f"_save_{name}_to_customer_address_book", getattr(order, name)
     if address is None or order.customer is None:
-        raise placing.not_now(trigger, "needs a customer and the address")
+        raise invalid(trigger, "needs a customer and the address")
     if isinstance(by.reach, permissions.Shopper) and by.reach.customer_id != order.customer_id:
-        raise placing.not_now(trigger, "is only possible for the customer")
+        raise invalid(trigger, "is only possible for the customer")
     same = {f"address__{column}": value for column, value in _content(address).items()}
     if not order.customer.customer_addresses.filter(**same).exists():
         own = {"organization_id": order.organization_id, "mode": order.mode}
         changes.create(CustomerAddress(customer=order.customer, address=_clone(address, by), **own), by)
-
-
-Step = Callable[[Order, By], Any]
-
-
-def take_steps(order: Order, by: By) -> None:
-    """What triggers asked for, once all else of the request is written."""
-    steps, order.steps = order.steps, ()
-    for step in steps:
-        step(order, by)
 
 
 # --- Codes ----------------------------------------------------------------------------------------
@@ -202,7 +191,7 @@ def set_gift_card_code(order: Order, code: str | None, by: By, attribute: str = 
 
 def _pass_over(order: Order, attribute: str, refusal: pricing.Refusal) -> None:
     order.refused_codes += 1
-    order.steps = (*order.steps, lambda kept, by: placing.note(kept, attribute, *refusal, by))
+    order.ask_for(lambda kept, by: placing.note(kept, attribute, *refusal, by))
 
 
 NO_GIFT_CARD = pricing.Refusal("gift_card_invalid", "No gift card with this code can pay for the order.")

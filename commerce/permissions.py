@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from commerce.jsonapi.prepared import like
 from commerce.models import Address, Customer, CustomerAddress, GiftCard, Market, Order, Price, Tenant
 
 
@@ -41,6 +42,8 @@ class Shopper(NamedTuple):
         )
 
 
+ANY_TENANT = like(Tenant(0, ""))
+"""Whichever tenant a prepared statement is run for."""
 Reach = Tenant | Shopper
 """What a caller reaches: a tenant, whole or as a shopper."""
 Rows = Callable[[QuerySet, Shopper], QuerySet]

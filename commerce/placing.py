@@ -12,6 +12,7 @@ from commerce import changes, customers, gift_cards, order_totals, permissions, 
 from commerce.changes import By
 from commerce.errors import CodeRefused, Refused
 from commerce.models import GiftCard, LineItem, Order, ResourceError, Shipment
+from commerce.models.records import invalid
 from commerce.pricing import LimitReached, Quote
 
 
@@ -33,7 +34,7 @@ def place(order: Order, by: By) -> None:
     order.mark_placed(by.now)
     changes.save(order, by)
     changes.announce(order, "place", by)
-    changes.delete_all(ResourceError.objects.filter(order=order))
+    changes.delete_computed(ResourceError.objects.filter(order=order))
     if order.customer:
         customers.count_order(order.customer, 1, by)
     _debit_gift_card(order, by)
@@ -44,15 +45,14 @@ def place(order: Order, by: By) -> None:
 
 def _purchase(card: GiftCard, by: By) -> None:
     if card.status != GiftCard.Status.DRAFT:
-        problem = ValidationError("hold a gift card that was bought already", code="invalid")
-        raise ValidationError({"line_items": problem})
+        raise invalid("line_items", "hold a gift card that was bought already")
     gift_cards.purchase(card, by)
 
 
 def _check_placeable(order: Order) -> None:
     if not order.customer_email:
         raise ValidationError({"customer_email": ValidationError("can't be blank", code="blank")})
-    if not order_totals.sold_lines(order):
+    if not order.line_items.sold().exists():
         raise ValidationError({"line_items": ValidationError("can't be blank", code="blank")})
 
 
@@ -64,7 +64,7 @@ def _debit_gift_card(order: Order, by: By) -> None:
 
 
 def _bought_cards(order: Order) -> Iterable[GiftCard]:
-    bought = order.line_items.filter(item_type=LineItem.ItemType.GIFT_CARDS, total_amount_cents__gte=0)
+    bought = order.line_items.sold().filter(item_type=LineItem.ItemType.GIFT_CARDS)
     return GiftCard.objects.owned_by(order.tenant).filter(pk__in=bought.values("gift_card")).order_by("pk")
 
 
@@ -106,9 +106,9 @@ def _check_not_on_its_way(order: Order, was_approved: bool, by: By) -> None:
     """What was sent is not taken back by a word, and what was approved not by a shopper."""
     sent = order.shipments.filter(status__in=(Shipment.Status.SHIPPED, Shipment.Status.DELIVERED))
     if order.fulfillment_status == Order.FulfillmentStatus.FULFILLED or sent.exists():
-        raise not_now("_cancel", "is not possible: the order is on its way")
+        raise invalid("_cancel", "is not possible: the order is on its way")
     if was_approved and isinstance(by.reach, permissions.Shopper):
-        raise not_now("_cancel", "is not possible: the order is approved")
+        raise invalid("_cancel", "is not possible: the order is approved")
 
 
 def approve(order: Order, by: By) -> None:
@@ -147,7 +147,7 @@ def _pay(order: Order, trigger: str, former: tuple[str, ...], new: str, by: By) 
     if order.payment_status == new:
         return
     if order.payment_status not in former:
-        raise not_now(trigger, f"is not possible: the payment is {order.payment_status}")
+        raise invalid(trigger, f"is not possible: the payment is {order.payment_status}")
     order.payment_status, order.payment_updated_at = new, by.now
     changes.save(order, by)
     changes.announce(order, trigger.removeprefix("_"), by)
@@ -199,7 +199,7 @@ def stop_editing(order: Order, by: By) -> None:
     if quote.refused:
         raise _refused(order, "coupon_code", *quote.refused, by)
     if order.total_amount_cents > (order.place_total_amount_cents or 0):
-        raise not_now("_stop_editing", f"is not possible: the total exceeds {order.place_total_amount_cents} cents")
+        raise invalid("_stop_editing", f"is not possible: the total exceeds {order.place_total_amount_cents} cents")
     order.status = Order.Status.PLACED
     changes.save(order, by)
     changes.announce(order, "stop_editing", by)
@@ -212,11 +212,7 @@ def stop_editing(order: Order, by: By) -> None:
 
 def _check_status(order: Order, trigger: str, *possible: str) -> None:
     if order.status not in possible:
-        raise not_now(trigger, f"is not possible: the order is {order.status}")
-
-
-def not_now(trigger: str, message: str) -> ValidationError:
-    return ValidationError({trigger: ValidationError(message, code="invalid")})
+        raise invalid(trigger, f"is not possible: the order is {order.status}")
 
 
 # --- Errors that stay -----------------------------------------------------------------------------
@@ -240,7 +236,7 @@ def note(order: Order, name: str, reason: str, sentence: str, by: By) -> None:
     """Why, for whoever may know: a shopper reads what it caused, and is told of a code that it does not work."""
     if isinstance(by.reach, permissions.Shopper):
         reason, sentence = "invalid", "is invalid"
-    changes.delete_all(ResourceError.objects.filter(order=order))
+    changes.delete_computed(ResourceError.objects.filter(order=order))
     told = ResourceError(organization_id=order.organization_id, mode=order.mode, order=order, name=name)
     told.code, told.message = reason, sentence
     changes.create(told, by)

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from commerce.jsonapi.prepared import Instances, Parameter, like
-from commerce.models import Bundle, Price, PriceList, PriceVolumeTier, Tenant
+from commerce.jsonapi.prepared import Instances, Parameter
+from commerce.models import Bundle, Price, PriceList, PriceVolumeTier
+from commerce.permissions import ANY_TENANT
 
 
 class UnitPrice(NamedTuple):
@@ -47,6 +48,3 @@ def _prices(vendor: str) -> Instances:
 @lru_cache
 def _tiers(vendor: str) -> Instances:
     return Instances(PriceVolumeTier.objects.owned_by(ANY_TENANT).filter(price__among=Parameter("prices")))
-
-
-ANY_TENANT = like(Tenant(0, ""))

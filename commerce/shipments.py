@@ -7,22 +7,22 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from commerce import changes
 from commerce.changes import By
 from commerce.jsonapi.prepared import Instances, Parameter
 from commerce.models import LineItem, Order, Shipment, ShippingMethod, SkuListItem
+from commerce.models.records import invalid
 
 
 def rebuild(order: Order, lines: Sequence[LineItem], subtotal_cents: int, by: By) -> list[Shipment]:
     """One shipment for each shipping category of the sold lines, none before the order has a shipping address.
 
-    Those there are keep their shipping method, unless it costs in another currency; those of no category are somebody's
-    own and stay. Sets `in_shipment` of the lines, which whoever asks stores, and what each shipment costs. However many
-    lines, it takes as many queries.
+    Those there are keep their shipping method as long as it fits; those of no category are somebody's own and stay.
+    Sets `in_shipment` of the lines, which whoever asks stores, and what each shipment costs. However many lines, it
+    takes as many queries.
     """
     category_of = _categories(order, lines) if order.shipping_address_id else {}
     shipments = _kept(order, set(category_of.values()), by)
@@ -86,7 +86,7 @@ def _kept(order: Order, categories: set[int], by: By) -> list[Shipment]:
 @lru_cache
 def _not_cancelled(vendor: str) -> Instances:
     shipments = Shipment.objects.filter(order=Parameter("order")).exclude(status=Shipment.Status.CANCELLED)
-    return Instances(shipments.select_related("shipping_method").order_by("created_at", "number"))
+    return Instances(shipments.select_related("shipping_method__shipping_zone").order_by("created_at", "number"))
 
 
 def _added(order: Order, category_id: int, by: By) -> Shipment:
@@ -133,29 +133,27 @@ def fits(method: ShippingMethod, order: Order, category_id: int | None) -> bool:
     )
 
 
-def stop(order: Order, by: By) -> None:
-    """Nothing of a cancelled order is sent any more."""
-    for shipment in order.shipments.select_for_update(of=("self",)).order_by("pk"):
-        if shipment.status != Shipment.Status.CANCELLED:
-            shipment.take_step("cancel", by.now)
-            changes.save(shipment, by)
-            changes.announce(shipment, "cancel", by)
-
-
 def check_method(shipment: Shipment) -> None:
     """Raises ValidationError where its method is none for it."""
     method = shipment.shipping_method
     if method and not fits(method, shipment.order, shipment.shipping_category_id):
-        problem = ValidationError("is not available for the shipment", code="invalid")
-        raise ValidationError({"shipping_method": problem})
+        raise invalid("shipping_method", "is not available for the shipment")
 
 
 def begin(order: Order, by: By) -> None:
     """Moves on the shipments of an approved order that nobody has moved yet."""
-    drafts = Shipment.objects.owned_by(order.tenant).filter(order=order, status=Shipment.Status.DRAFT)
-    for shipment in drafts.order_by("number"):
+    _move("upcoming", order, order.shipments.filter(status=Shipment.Status.DRAFT), by)
+
+
+def stop(order: Order, by: By) -> None:
+    """Nothing of a cancelled order is sent any more."""
+    _move("cancel", order, order.shipments.exclude(status=Shipment.Status.CANCELLED), by)
+
+
+def _move(step: str, order: Order, shipments: QuerySet, by: By) -> None:
+    for shipment in shipments.order_by("number"):
         shipment.order = order
-        take_step("upcoming", shipment, True, by)
+        take_step(step, shipment, True, by)
         changes.save(shipment, by)
 
 

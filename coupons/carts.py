@@ -15,10 +15,9 @@ from commerce.jsonapi.prepared import Instances, Parameter, like
 from commerce.models import Bundle, Customer, Market, Sku, Tenant, normalise_email
 from commerce.models.orders import MOST_UNITS
 from commerce.money import MAX_CENTS, validate_currency_code
-from commerce.permissions import Reach
+from commerce.permissions import ANY_TENANT, Reach
 from commerce.prices import UnitPrice, unit_prices
 from promotions.carts import Cart, CartLine, CartShipment
-from promotions.loading import ANY_TENANT
 
 MOST_LINES = 500
 MOST_SHIPMENTS = 100
@@ -130,13 +129,22 @@ class CodesSerializer(Strict):
 
 def codes_of(document: parser.ResourceDocument) -> tuple[str, ...] | None:
     """The codes of a document that holds nothing else; None where it holds none. Raises ApiError."""
-    serializer = CodesSerializer(data=document.attributes)
-    if not serializer.is_valid():
-        raise ApiError(nested_problems(ATTRIBUTES, serializer.errors))
-    given = serializer.validated_data
-    if not given:
-        return None
-    return (*given.get("coupon_codes", ()), *filter(None, [given.get("coupon_code")]))
+    given = checked(CodesSerializer, document)
+    return _codes(given) if given else None
+
+
+def _codes(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of the list come before the single one."""
+    single = given.get("coupon_code")
+    return (*given.get("coupon_codes", ()), *([single] if single else ()))
+
+
+def checked(form: type[Strict], document: parser.ResourceDocument) -> Any:
+    """The attributes as the form understands them. Raises ApiError with all that is wrong."""
+    try:
+        return _bound(form).run_validation(document.attributes)
+    except serializers.ValidationError as cause:
+        raise ApiError(nested_problems(ATTRIBUTES, cause.detail)) from None
 
 
 class CartReader:
@@ -159,10 +167,7 @@ class CartReader:
 
     def read(self) -> Cart:
         """Raises ApiError with all that is wrong."""
-        try:
-            self.given = _bound(self.form).run_validation(self.document.attributes)
-        except serializers.ValidationError as cause:
-            raise ApiError(nested_problems(ATTRIBUTES, cause.detail)) from None
+        self.given = checked(self.form, self.document)
         self._check_relationships()
         self.market = self._market()
         self.currency_code = self._currency_code()
@@ -174,7 +179,7 @@ class CartReader:
             customer_email=self.given.get("customer_email"),
             lines=tuple(self._lines()),
             shipments=tuple(self._shipments()),
-            coupon_codes=tuple(self._codes()),
+            coupon_codes=_codes(self.given),
             metadata=self.given["metadata"],
         )
         self._check_total(cart)
@@ -236,11 +241,6 @@ class CartReader:
             return None
         found = _with_email(connection.vendor).load({**self.tenant._asdict(), "email": normalise_email(email)})
         return found[0] if found else None
-
-    def _codes(self) -> Iterator[str]:
-        yield from self.given["coupon_codes"]
-        if self.given.get("coupon_code"):
-            yield self.given["coupon_code"]
 
     def _lines(self) -> Iterator[CartLine]:
         lines = self.given["line_items"]
@@ -316,7 +316,7 @@ class CartReader:
 
 
 @lru_cache
-def _bound(form: type[CartSerializer]) -> CartSerializer:
+def _bound(form: type[Strict]) -> Strict:
     """One for all requests: what its fields keep does not depend on what they are given."""
     return form()
 

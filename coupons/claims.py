@@ -13,6 +13,7 @@ from django.db import connection
 from commerce.codes import normalise_code
 from commerce.jsonapi.prepared import Parameter, Statement
 from commerce.models import normalise_email
+from commerce.permissions import ANY_TENANT
 from coupons import redeeming
 from coupons.models import Coupon
 from promotions.carts import Cart
@@ -20,7 +21,7 @@ from promotions.engine.book import standing
 from promotions.engine.lifecycle import usage_reached
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Claim, Order, Promotion
-from promotions.loading import ANY_TENANT, Definitions
+from promotions.loading import Definitions
 
 NOT_FOUND = Refusal("coupon_not_found")
 _BEFORE_USAGE = ("promotion_disabled", "promotion_pending", "promotion_expired")

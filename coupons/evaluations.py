@@ -25,6 +25,7 @@ from commerce.models import Order
 from coupons import answers, pricing
 from coupons.carts import CartReader, codes_of
 from coupons.models import OrderEvaluation
+from promotions import rule_checks
 from promotions.carts import Cart
 from promotions.engine.types import Evaluation
 from promotions.models import FlexPromotion
@@ -84,7 +85,7 @@ class EvaluationView(ApiView):
         if flex is None or order is None:
             raise not_found()
         found = pricing.rule_outcomes(flex, order, self.by)
-        return response(dump({"data": [{"match": any(rule["match"] for rule in found), "rules": list(found)}]}))
+        return response(dump({"data": [rule_checks.told(found)]}))
 
     def order(self, public_id: str) -> Order | None:
         reached = permissions.within(self.reach, "orders", Order.objects.owned_by(self.tenant))

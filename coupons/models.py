@@ -9,6 +9,7 @@ from django.db.models import Q
 from commerce.codes import LONGEST_CODE, clean_code
 from commerce.models import Customer, Mode, Order, Organization, Owned, OwnedQuerySet, normalise_email
 from commerce.models.recipients import Recipient
+from commerce.models.records import Stepwise
 from commerce.money import MAX_CENTS, CurrencyCodeField
 from promotions.models import CouponCodesPromotionRule, Promotion
 
@@ -96,7 +97,7 @@ class RedemptionQuerySet(OwnedQuerySet):
         return rows.filter(reserved_until__gt=now) if status == Redemption.State.RESERVED else rows
 
 
-class Redemption(Owned):
+class Redemption(Stepwise, Owned):
     """What an order used up: one of ours, or one that is kept elsewhere and named by `reference`.
 
     Its uses are the truth that every counter is checked against.
@@ -126,9 +127,6 @@ class Redemption(Owned):
     coupons: models.ManyToManyField = models.ManyToManyField(Coupon, through="Use", related_name="redemptions")
 
     objects: ClassVar[Any] = RedemptionQuerySet.as_manager()
-
-    steps: tuple[Any, ...] = ()
-    """What triggers of a request ask for, as functions of the redemption, once it is written."""
 
     unversioned = Owned.unversioned | {"email_norm", "evaluation"}
 

@@ -3,7 +3,7 @@
 Orders are priced by `check_code`, `price`, `commit` and `release`, as `commerce.pricing.Pricing` says.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -119,15 +119,15 @@ def check_code(order: Order, code: str, by: changes.By) -> pricing.Refusal | Non
 
 def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment], by: changes.By) -> Quote:
     cart = cart_of(order, lines, shipments)
-    taken, evaluation = _evaluated(cart, order.organization, by, explain=True)
-    free = gifts.available(cart, taken, evaluation, by.now)
+    engine_order, evaluation = _evaluated(cart, order.organization, by, explain=True)
+    free = gifts.available(cart, engine_order, evaluation, by.now)
     document = answers.answer(cart, evaluation, told_id(cart))
     _keep(OrderEvaluation(order_id=order.pk, evaluated_at=by.now, document=document))
-    claimed = [one.claim or NO_CLAIM for one in evaluation.applied]
+    claimed = [one.claim for one in evaluation.applied if one.claim]
     refused = [replace(one.claim, refusal=one.refusal) for one in evaluation.not_applied if one.claim]
     return Quote(
-        discounts=tuple(map(_discount, evaluation.applied)),
-        refused=_refused([claim for claim in (*claimed, *refused) if claim is not NO_CLAIM]),
+        discounts=tuple(map(discount, evaluation.applied)),
+        refused=_refused([*claimed, *refused]),
         free_skus=free.skus,
         free_bundles=free.bundles,
     )
@@ -140,12 +140,13 @@ def _keep(evaluation: OrderEvaluation) -> None:
     )
 
 
-NO_CLAIM = Claim(code="")
-
-
 def commit(order: Order, quote: Quote, by: changes.By) -> None:
-    taken = [redeeming.Taken(one.item_id, one.coupon_id, one.coupon_code, -one.amount_cents) for one in quote.discounts]
-    redeeming.settle(order, taken, by)
+    redeeming.settle(order, taken(quote.discounts), by)
+
+
+def taken(discounts: Iterable[Discount]) -> list[redeeming.Taken]:
+    """What is counted of them."""
+    return [redeeming.Taken(one.item_id, one.coupon_id, one.coupon_code, -one.amount_cents) for one in discounts]
 
 
 def release(order: Order, by: changes.By) -> None:
@@ -211,16 +212,16 @@ def _shipment(shipment: Shipment, lines: Sequence[LineItem]) -> CartShipment:
     )
 
 
-def _discount(applied: Applied) -> Discount:
-    claim = applied.claim or NO_CLAIM
+def discount(applied: Applied) -> Discount:
+    claim = applied.claim
     return Discount(
         item_type=f"{applied.promotion.kind}_promotions",
         item_id=applied.promotion.id,
         name=applied.name,
         amount_cents=applied.amount_cents,
         shares=tuple(pricing.Share(*share) for share in applied.shares),
-        coupon_code=claim.code or None,
-        coupon_id=claim.coupon_id,
+        coupon_code=claim.code if claim else None,
+        coupon_id=claim.coupon_id if claim else None,
         rule_outcomes=applied.rule_outcomes,
     )
 

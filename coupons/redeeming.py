@@ -56,9 +56,7 @@ def store(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
 def update(redemption: Redemption, by: By) -> None:
     """Saves the redemption, and then does what its triggers asked for."""
     changes.save(redemption, by)
-    steps, redemption.steps = redemption.steps, ()
-    for step in steps:
-        step(redemption, by)
+    redemption.take_steps(by)
 
 
 def commit(redemption: Redemption, by: By) -> None:

@@ -31,16 +31,16 @@ from commerce.jsonapi.errors import ApiError, Problem, error, invalid
 from commerce.jsonapi.parser import is_storable
 from commerce.jsonapi.plan import plan_for
 from commerce.jsonapi.renderer import response
-from commerce.jsonapi.resource import NOW, Derived, Rel, Trigger
+from commerce.jsonapi.resource import NOW, Derived, Rel
 from commerce.jsonapi.views import READ_ONE, refusal
-from commerce.money import as_float, formatted
 from commerce.pricing import LimitReached
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from commerce.resources.amounts import money, told
+from commerce.resources.triggers import asking
 from coupons import answers, idempotency, pricing, redeeming
 from coupons.carts import ATTRIBUTES, CartReader, CartSerializer, cents, number, text
 from coupons.idempotency import Answer
 from coupons.models import Redemption, redemption_status
-from coupons.redeeming import Taken
 from coupons.resources import PROMOTION_TYPES
 from promotions.carts import Cart
 from promotions.engine.types import Evaluation
@@ -125,7 +125,7 @@ class RedemptionView(ApiView):
             raise ApiError(problems)
         redemption = new_redemption(cart, reader.given, self.now)
         redemption.evaluation = answers.answer(cart, evaluation)
-        taken = _taken(evaluation)
+        taken = pricing.taken(map(pricing.discount, evaluation.applied))
         redeeming.store(redemption, taken, self.by)
         answer = None if includes else told(redemption)
         try:
@@ -150,18 +150,6 @@ def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:
     if given["_reserve"]:
         redemption.reserve(given["time_to_live"], now)
     return redemption
-
-
-def _taken(evaluation: Evaluation) -> list[Taken]:
-    return [
-        Taken(
-            one.promotion.id,
-            one.claim.coupon_id if one.claim else None,
-            one.claim.code if one.claim else None,
-            -one.amount_cents,
-        )
-        for one in evaluation.applied
-    ]
 
 
 def _unused(cart: Cart, evaluation: Evaluation, given: Any) -> Iterator[Problem]:
@@ -194,14 +182,6 @@ def _limit_problem(reached: LimitReached, given: Any) -> Problem:
 # --- The resource ---------------------------------------------------------------------------------
 
 
-def commit(redemption: Redemption, value: Any, by: By) -> None:
-    redemption.steps = (*redemption.steps, redeeming.commit)
-
-
-def cancel(redemption: Redemption, value: Any, by: By) -> None:
-    redemption.steps = (*redemption.steps, redeeming.cancel)
-
-
 def with_status(rows: Any, value: str, now: datetime) -> Any:
     if value not in (*Redemption.State, "expired"):
         raise ValidationError("is not one of reserved, committed, released and expired")
@@ -215,7 +195,7 @@ class Redemptions(Resource):
     view_base = RedemptionView
     actions = ("list", "retrieve", "create", "update")
     attributes = (
-        *("status", "customer_email", "currency_code", "discount_cents", "discount_float", "formatted_discount"),
+        *("status", "customer_email", "currency_code", *money("discount")),
         *("evaluation", "reserved_until", "committed_at", "released_at"),
     )
     read_only = (
@@ -224,15 +204,14 @@ class Redemptions(Resource):
     )
     columns = {
         "status": Derived(redemption_status, "state", "reserved_until", NOW),
-        "discount_float": Derived(as_float, "discount_cents", "currency_code"),
-        "formatted_discount": Derived(formatted, "discount_cents", "currency_code"),
+        **told("discount", "discount_cents", "currency_code"),
     }
     sortable = ("customer_email", "currency_code", "discount_cents", "reserved_until", "committed_at", "released_at")
     filterable = sortable
     scopes = {"with_status": with_status}
     triggers = {
-        "_commit": Trigger(commit, on=("update",), sets="state"),
-        "_cancel": Trigger(cancel, on=("update",), sets="state"),
+        "_commit": asking(redeeming.commit, sets="state"),
+        "_cancel": asking(redeeming.cancel, sets="state"),
     }
     relationships = (
         "order",

@@ -15,9 +15,10 @@ from django.db import connection
 from django.db.models import Exists, F, OuterRef
 
 from commerce import patterns
-from commerce.jsonapi.prepared import Parameter, Statement, like
+from commerce.jsonapi.prepared import Parameter, Statement
 from commerce.models import Customer, PricingRevision, Sku, SkuListItem, Tenant
 from commerce.models import Order as StoredOrder
+from commerce.permissions import ANY_TENANT
 from promotions import custom_filters, flex_rules
 from promotions.carts import Cart, CartLine
 from promotions.engine import benefits, conditions
@@ -152,7 +153,6 @@ READING_FACTS = (FlexPromotion.KIND, ExternalPromotion.KIND)
 MOST_OPENED = 4096
 """How many promotions behind codes are kept for a tenant."""
 MOST_TENANTS = 256
-ANY_TENANT = like(Tenant(0, ""))
 
 
 def _sizes(sku_lists: Collection[int]) -> dict[int, int]:

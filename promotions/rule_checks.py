@@ -4,7 +4,7 @@ Plain JSON both ways: `{"rules": [...], "payload": [{"order": {...}}, ...]}` in,
 `{"data": [{"match": true, "rules": [outcome, ...]}]}`. An empty payload checks the rules and nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -44,7 +44,12 @@ class RuleCheckView(ApiView):
             rules = program.outcomes(_order(payload), self.now)
         except OverflowError as problem:
             raise ApiError([invalid(f"/payload/{place}", f"payload.{place}", str(problem), "invalid")]) from None
-        return {"match": any(rule["match"] for rule in rules), "rules": list(rules)}
+        return told(rules)
+
+
+def told(rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What rules found in an order."""
+    return {"match": any(rule["match"] for rule in rules), "rules": list(rules)}
 
 
 def _problem(path: str, message: str) -> Any:

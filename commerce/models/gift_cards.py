@@ -2,7 +2,6 @@ import uuid
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 
@@ -13,7 +12,7 @@ from commerce.models.customers import Customer
 from commerce.models.markets import Market
 from commerce.models.owned import Owned, OwnedQuerySet
 from commerce.models.recipients import Recipient
-from commerce.models.records import Unguessable
+from commerce.models.records import Unguessable, invalid
 from commerce.money import MAX_CENTS, CurrencyCodeField
 
 
@@ -114,15 +113,15 @@ class GiftCard(Unguessable, Owned):
         limits = (self.balance_cents, self.balance_max_cents)
         has_changed = limits != (self.stored("balance_cents"), self.stored("balance_max_cents"))
         if has_changed and None not in limits and self.balance_max_cents < self.balance_cents:
-            raise _invalid("balance_max_cents", f"must be at least the balance, {self.balance_cents} cents")
+            raise invalid("balance_max_cents", f"must be at least the balance, {self.balance_cents} cents")
 
     def _check_open(self, name: str) -> None:
         """What a card is worth is set while it is a draft that no order buys, for the price is its balance."""
         status = self.stored("status")
         if status != self.Status.DRAFT:
-            raise _invalid(name, f"sets what a card is worth that is {status} already")
+            raise invalid(name, f"sets what a card is worth that is {status} already")
         if self.line_items.exists():
-            raise _invalid(name, "sets what a card is worth that is in an order")
+            raise invalid(name, "sets what a card is worth that is in an order")
 
     def purchase(self) -> None:
         """Confirms a draft, which then waits to be activated."""
@@ -141,7 +140,7 @@ class GiftCard(Unguessable, Owned):
 
     def _move(self, trigger: str, former: str, new: str) -> None:
         if self.status != former:
-            raise _invalid(trigger, f"is not possible: the card is {self.status}")
+            raise invalid(trigger, f"is not possible: the card is {self.status}")
         self.status = new
 
     def change_balance(self, cents: int) -> None:
@@ -152,11 +151,11 @@ class GiftCard(Unguessable, Owned):
         if cents and self.status == self.Status.DRAFT:
             self._check_open(trigger)
         if balance < 0:
-            raise _invalid(trigger, f"takes off more than the balance, {self.balance_cents} cents")
+            raise invalid(trigger, f"takes off more than the balance, {self.balance_cents} cents")
         if cents > 0 and (not self.rechargeable or self.status == self.Status.REDEEMED):
-            raise _invalid(trigger, "must not be positive: the card cannot be recharged")
+            raise invalid(trigger, "must not be positive: the card cannot be recharged")
         if cents > 0 and balance > most:
-            raise _invalid(trigger, f"makes the balance more than the card may hold, {most} cents")
+            raise invalid(trigger, f"makes the balance more than the card may hold, {most} cents")
         self.balance_cents = balance
 
     def follow_use(self, *, is_used: bool) -> None:
@@ -170,10 +169,6 @@ class GiftCard(Unguessable, Owned):
         """Whether it can pay."""
         lasts = self.expires_at is None or self.expires_at > now
         return self.status == self.Status.ACTIVE and self.balance_cents > 0 and lasts
-
-
-def _invalid(name: str, message: str) -> ValidationError:
-    return ValidationError({name: ValidationError(message, code="invalid")})
 
 
 class LedgerEntry(Activity):

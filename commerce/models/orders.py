@@ -1,11 +1,11 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator, MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
 
 from commerce.countries import validate_country_code
 from commerce.models.amounts import cents_field, quantity_field
@@ -13,9 +13,9 @@ from commerce.models.catalog import Bundle, Sku, SkuOption
 from commerce.models.customers import Address, Customer
 from commerce.models.gift_cards import GiftCard
 from commerce.models.markets import Market
-from commerce.models.owned import Owned
+from commerce.models.owned import Owned, OwnedQuerySet
 from commerce.models.payments import PaymentMethod
-from commerce.models.records import Unguessable, validate_object
+from commerce.models.records import Stepwise, Unguessable, invalid, validate_object
 from commerce.models.shipments import Shipment
 from commerce.money import MAX_CENTS, CurrencyCodeField
 
@@ -39,7 +39,7 @@ class OrderNumber(models.Model):
         return str(self.pk)
 
 
-class Order(Unguessable, Owned):
+class Order(Stepwise, Unguessable, Owned):
     """What somebody buys in a market. Amounts are as of the last refresh, in the currency of the price list."""
 
     class Status(models.TextChoices):
@@ -139,8 +139,6 @@ class Order(Unguessable, Owned):
     available_free_skus: Any = models.ManyToManyField(Sku, related_name="free_in_orders")
     available_free_bundles: Any = models.ManyToManyField(Bundle, related_name="free_in_orders")
 
-    steps: tuple[Any, ...] = ()
-    """What triggers of a request ask for, as functions of the order, once it is written."""
     refused_codes = 0
     """How many codes of a request were not taken, where the organization does not want that to be an error."""
 
@@ -170,8 +168,7 @@ class Order(Unguessable, Owned):
         self.country_code = address.country_code if address else None
         lock = self.shipping_country_code_lock
         if lock and self.shipping_address and self.shipping_address.country_code != lock:
-            problem = ValidationError(f"must be in {lock}", code="invalid")
-            raise ValidationError({"shipping_address": problem})
+            raise invalid("shipping_address", f"must be in {lock}")
 
     @property
     def is_editable(self) -> bool:
@@ -200,6 +197,13 @@ class Order(Unguessable, Owned):
         self.status, self.cancelled_at = self.Status.CANCELLED, now
         if self.payment_status == self.PaymentStatus.AUTHORIZED:
             self.payment_status, self.payment_updated_at = self.PaymentStatus.VOIDED, now
+
+
+class LineItemQuerySet(OwnedQuerySet):
+    def sold(self) -> Self:
+        """What customers put into orders: `LineItem.is_sold`, in SQL."""
+        paying = Q(item_type=LineItem.ItemType.GIFT_CARDS, unit_amount_cents__lt=0)
+        return self.filter(item_type__in=LineItem.SOLD).exclude(paying)
 
 
 class LineItem(Unguessable, Owned):
@@ -269,6 +273,8 @@ class LineItem(Unguessable, Owned):
     has_given_price = models.BooleanField(default=False, editable=False)
     """Whether its price was given, by an integration or from an external source, and the price list has no say."""
 
+    objects: ClassVar[Any] = LineItemQuerySet.as_manager()
+
     adds_units = False
     """Whether a new line is to be added to the one of the same item, if there is one."""
 
@@ -311,8 +317,7 @@ class LineItem(Unguessable, Owned):
     def clean(self) -> None:
         self.set_total()
         if abs(self.total_amount_cents) > MAX_CENTS:
-            problem = ValidationError(f"comes to more than {MAX_CENTS} cents", code="invalid")
-            raise ValidationError({"quantity": problem})
+            raise invalid("quantity", f"comes to more than {MAX_CENTS} cents")
 
     def set_total(self) -> None:
         self.total_amount_cents = (self.quantity or 0) * (self.unit_amount_cents or 0) + self.options_amount_cents

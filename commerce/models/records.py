@@ -25,6 +25,11 @@ def too_long(most: int, of: str = "characters") -> ValidationError:
     return ValidationError(f"is too long (maximum is {most} {of})", "too_long", {"count": most})
 
 
+def invalid(name: str, message: str) -> ValidationError:
+    """What is wrong with the attribute, relationship or trigger of that name."""
+    return ValidationError({name: ValidationError(message, code="invalid")})
+
+
 def check_each(row: models.Model, names: Iterable[str], check: Callable[[Any], None]) -> dict[str, ValidationError]:
     """What `check` has against the named fields, of those that hold something."""
     errors = {}
@@ -67,6 +72,21 @@ class Unguessable(models.Model):
 
     class Meta:
         abstract = True
+
+
+class Stepwise:
+    """A row that triggers move on once the rest of their request is written."""
+
+    steps: tuple[Callable[[Any, Any], Any], ...] = ()
+    """What they ask for: `step(row, by)`."""
+
+    def ask_for(self, step: Callable[[Any, Any], Any]) -> None:
+        self.steps = (*self.steps, step)
+
+    def take_steps(self, by: Any) -> None:
+        steps, self.steps = self.steps, ()
+        for step in steps:
+            step(self, by)
 
 
 class Disabling(models.Model):

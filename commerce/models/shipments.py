@@ -3,7 +3,6 @@ from datetime import datetime
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from commerce.models.amounts import cents_field
@@ -11,7 +10,7 @@ from commerce.models.catalog import ShippingCategory
 from commerce.models.customers import Address
 from commerce.models.fulfilment import ShippingMethod, StockLocation
 from commerce.models.owned import Owned
-from commerce.models.records import Unguessable
+from commerce.models.records import Unguessable, invalid
 
 
 class Step(NamedTuple):
@@ -106,13 +105,9 @@ class Shipment(Unguessable, Owned):
         """Raises ValidationError where the status does not allow it, or the order was not placed."""
         status, possible_from = self.STEPS[step]
         if self.status not in possible_from:
-            raise _not_now(step, f"is not possible: the shipment is {self.status}")
+            raise invalid(f"_{step}", f"is not possible: the shipment is {self.status}")
         if step != "cancel" and not self.order.was_placed:
-            raise _not_now(step, f"is not possible: the order is {self.order.status}")
+            raise invalid(f"_{step}", f"is not possible: the order is {self.order.status}")
         self.status = status
         if hasattr(self, f"{status}_at"):
             setattr(self, f"{status}_at", now)
-
-
-def _not_now(step: str, message: str) -> ValidationError:
-    return ValidationError({f"_{step}": ValidationError(message, code="invalid")})

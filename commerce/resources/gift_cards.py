@@ -13,8 +13,9 @@ from commerce.codes import normalise_code
 from commerce.jsonapi.attribute_filters import NormalisedFilter
 from commerce.jsonapi.resource import Derived, Rel, Trigger
 from commerce.models import GiftCard, GiftCardRecipient, LedgerEntry
-from commerce.money import MAX_CENTS, as_float, formatted
+from commerce.money import MAX_CENTS
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from commerce.resources.amounts import money, told
 
 
 @registry.register
@@ -109,15 +110,9 @@ class GiftCards(Resource):
         "status",
         "code",
         "currency_code",
-        "initial_balance_cents",
-        "initial_balance_float",
-        "formatted_initial_balance",
-        "balance_cents",
-        "balance_float",
-        "formatted_balance",
-        "balance_max_cents",
-        "balance_max_float",
-        "formatted_balance_max",
+        *money("initial_balance"),
+        *money("balance"),
+        *money("balance_max"),
         "balance_log",
         "usage_log",
         "single_use",
@@ -131,12 +126,9 @@ class GiftCards(Resource):
     create_only = ("code",)
     annotations = {"ledger": LEDGER}
     columns = {
-        "initial_balance_float": Derived(as_float, "initial_balance_cents", "currency_code"),
-        "formatted_initial_balance": Derived(formatted, "initial_balance_cents", "currency_code"),
-        "balance_float": Derived(as_float, "balance_cents", "currency_code"),
-        "formatted_balance": Derived(formatted, "balance_cents", "currency_code"),
-        "balance_max_float": Derived(as_float, "balance_max_cents", "currency_code"),
-        "formatted_balance_max": Derived(formatted, "balance_max_cents", "currency_code"),
+        **told("initial_balance", "initial_balance_cents", "currency_code"),
+        **told("balance", "balance_cents", "currency_code"),
+        **told("balance_max", "balance_max_cents", "currency_code"),
         "balance_log": Derived(balance_log, "ledger"),
         "usage_log": Derived(usage_log, "ledger"),
         "recipient_email": "gift_card_recipient__email",

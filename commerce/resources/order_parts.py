@@ -8,10 +8,11 @@ from django.db.models.functions import Coalesce
 from commerce import order_parts, shipments
 from commerce.api import IntegerField, Resource, registry
 from commerce.changes import By
-from commerce.jsonapi.resource import Derived, Rel, Trigger
+from commerce.jsonapi.resource import Rel, Trigger
 from commerce.models import Adjustment, LineItem, LineItemOption, Shipment
-from commerce.money import MAX_CENTS, as_float, formatted
+from commerce.money import MAX_CENTS
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from commerce.resources.amounts import money, told
 from commerce.resources.catalog import DELAY_IN_DAYS
 from commerce.resources.triggers import refusing
 
@@ -25,15 +26,10 @@ class Adjustments(Resource):
     attributes = (
         "name",
         "currency_code",
-        "amount_cents",
-        "amount_float",
-        "formatted_amount",
+        *money("amount"),
         "distribute_discount",
     )
-    columns = {
-        "amount_float": Derived(as_float, "amount_cents", "currency_code"),
-        "formatted_amount": Derived(formatted, "amount_cents", "currency_code"),
-    }
+    columns = told("amount", "amount_cents", "currency_code")
     filterable = sortable = ("name", "currency_code", "amount_cents")
     relationships = (VERSIONS, EVENT_STORES)
 
@@ -54,12 +50,8 @@ class LineItemOptions(Resource):
         "name",
         "quantity",
         "currency_code",
-        "unit_amount_cents",
-        "unit_amount_float",
-        "formatted_unit_amount",
-        "total_amount_cents",
-        "total_amount_float",
-        "formatted_total_amount",
+        *money("unit_amount"),
+        *money("total_amount"),
         "delay_hours",
         "delay_days",
         "options",
@@ -70,10 +62,8 @@ class LineItemOptions(Resource):
     annotations = {"delay_days": DELAY_IN_DAYS, "total_amount_cents": _TOTAL}
     columns = {
         "currency_code": _CURRENCY,
-        "unit_amount_float": Derived(as_float, "unit_amount_cents", _CURRENCY),
-        "formatted_unit_amount": Derived(formatted, "unit_amount_cents", _CURRENCY),
-        "total_amount_float": Derived(as_float, "total_amount_cents", _CURRENCY),
-        "formatted_total_amount": Derived(formatted, "total_amount_cents", _CURRENCY),
+        **told("unit_amount", "unit_amount_cents", _CURRENCY),
+        **told("total_amount", "total_amount_cents", _CURRENCY),
     }
     sortable = ("name", "quantity", "currency_code", "unit_amount_cents", "delay_hours")
     filterable = (*sortable, "delay_days")
@@ -118,9 +108,7 @@ class Shipments(Resource):
         "number",
         "status",
         "currency_code",
-        "cost_amount_cents",
-        "cost_amount_float",
-        "formatted_cost_amount",
+        *money("cost_amount"),
         "skus_count",
         *_TIMES,
     )
@@ -130,8 +118,7 @@ class Shipments(Resource):
     annotations = {"skus_count": Coalesce(Subquery(_UNITS), 0, output_field=BigIntegerField())}
     columns = {
         "currency_code": "order__currency_code",
-        "cost_amount_float": Derived(as_float, "cost_amount_cents", "order__currency_code"),
-        "formatted_cost_amount": Derived(formatted, "cost_amount_cents", "order__currency_code"),
+        **told("cost_amount", "cost_amount_cents", "order__currency_code"),
     }
     filterable = sortable = ("number", "status", "cost_amount_cents", *_TIMES)
     triggers = {

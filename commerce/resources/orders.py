@@ -28,24 +28,11 @@ from commerce.jsonapi.views import Done
 from commerce.models import LineItem, LineItemOption, Market, Order, ResourceError, Shipment
 from commerce.money import MAX_CENTS, as_float, formatted
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
+from commerce.resources.amounts import money, told
 from commerce.resources.customers import PASSWORD
-from commerce.resources.triggers import already, refuse, refusing
+from commerce.resources.triggers import already, asking, refuse, refusing
 
 # --- Amounts --------------------------------------------------------------------------------------
-
-
-def money(name: str) -> tuple[str, str, str]:
-    """The three attributes that an amount is told by: `price_amount_cents`, `_float` and `formatted_price_amount`."""
-    return f"{name}_cents", f"{name}_float", f"formatted_{name}"
-
-
-def told(name: str, source: str, currency_code: str) -> dict[str, Derived]:
-    """The columns of the two attributes that follow from the cents in `source`."""
-    _, as_number, as_text = money(name)
-    return {
-        as_number: Derived(as_float, source, currency_code),
-        as_text: Derived(formatted, source, currency_code),
-    }
 
 
 def the_same(cents: int) -> int:
@@ -134,15 +121,6 @@ def _summed(model: Any, path: str, aggregate: Any, **conditions: Any) -> Coalesc
     return Coalesce(Subquery(rows.values(told=aggregate)), 0, output_field=BigIntegerField())
 
 
-def _asking(step: orders.Step) -> Trigger:
-    """A trigger that makes something happen to an order once it is written."""
-    return Trigger(partial(_ask, step), on=("update",))
-
-
-def _ask(step: orders.Step, order: Order, value: Any, by: By) -> None:
-    order.steps = (*order.steps, step)
-
-
 _NO_SOURCES = "is not possible: payments are recorded, and have no sources"
 _NO_TAXES = "is not possible: taxes are not calculated"
 UNSUPPORTED = {
@@ -155,7 +133,7 @@ UNSUPPORTED = {
     "_refund_invoice": _NO_TAXES,
     "_create_subscriptions": "is not possible: there are no subscriptions",
 }
-STEPS: dict[str, orders.Step] = {
+STEPS: dict[str, Callable[[Order, By], Any]] = {
     "_refresh_prices": order_lines.refresh_prices_and_totals,
     "_refresh": order_totals.refresh_if_editable,
     "_validate": order_totals.refresh_if_editable,
@@ -329,7 +307,7 @@ class Orders(Resource):
         "_billing_address_same_as_shipping": Trigger(
             partial(orders.copy_address, "billing_address", "shipping_address"), on=("update",), sets="addresses"
         ),
-        **{name: _asking(step) for name, step in STEPS.items()},
+        **{name: asking(step) for name, step in STEPS.items()},
         **refusing(**UNSUPPORTED),
         "_reset_circuit": Trigger(already, on=("update",)),
     }

@@ -1,13 +1,14 @@
 """Triggers that several resources share; each calls the method of its row."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Case, CharField, Value, When
 
 from commerce.changes import By
 from commerce.jsonapi.resource import Trigger
+from commerce.models.records import invalid
 from commerce.outgoing import MAX_FAILURES
 
 
@@ -38,6 +39,15 @@ CIRCUIT_STATE = Case(
 """`outgoing.circuit_state`, in SQL."""
 
 
+def asking(step: Callable[[Any, By], Any], sets: str = "") -> Trigger:
+    """A trigger that takes a step with a row that is `Stepwise`."""
+    return Trigger(partial(ask, step), on=("update",), sets=sets)
+
+
+def ask(step: Callable[[Any, By], Any], row: Any, value: Any, by: By) -> None:
+    row.ask_for(step)
+
+
 def already(row: Any, value: Any, by: By) -> None:
     """What a trigger asks for that is so already."""
 
@@ -48,4 +58,4 @@ def refusing(**reasons: str) -> dict[str, Trigger]:
 
 
 def refuse(name: str, why: str, row: Any, value: Any, by: By) -> None:
-    raise ValidationError({name: ValidationError(why, code="invalid")})
+    raise invalid(name, why)
