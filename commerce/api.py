@@ -16,7 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework_json_api.serializers import ModelSerializer
 
-from commerce import auth, changes, clock, ids, permissions, rate_limits
+from commerce import auth, changes, clock, ids, money, permissions, rate_limits
 from commerce.errors import AccessDenied, CodeRefused, Forbidden, InvalidToken, Locked, NotUnique
 from commerce.jsonapi import lookups  # noqa: F401  (registers the look-ups of the filters)
 from commerce.jsonapi import resource as declared
@@ -28,7 +28,6 @@ from commerce.jsonapi.query import Fieldsets
 from commerce.jsonapi.views import Done, ResourceView, unknown_url
 from commerce.jsonapi.writing import Write
 from commerce.models import Organization, Tenant, amounts
-from commerce.money import PercentageField
 from commerce.permissions import Reach
 from commerce.repeating import repeated
 
@@ -87,20 +86,29 @@ class FloatField(fields.FloatField):
         return number
 
 
-class WeightField(fields.DecimalField):
+class ExactField(fields.DecimalField):
+    places: ClassVar[int]
     default_error_messages = {
         "invalid": "is not a number",
         "max_decimal_places": "has more than {max_decimal_places} decimals",
     }
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(max_digits=None, decimal_places=amounts.WeightField.places, **options)
+        super().__init__(max_digits=None, decimal_places=self.places, **options)
 
     def to_internal_value(self, data: Any) -> Any:
         return super().to_internal_value("" if isinstance(data, bool) else data)
 
     def quantize(self, value: Any) -> Any:
         return value
+
+
+class WeightField(ExactField):
+    places = amounts.WeightField.places
+
+
+class PercentageField(ExactField):
+    places = money.PercentageField.places
 
 
 class Serializer(ModelSerializer):
@@ -113,7 +121,7 @@ class Serializer(ModelSerializer):
         models.BigIntegerField: IntegerField,
         models.FloatField: FloatField,
         amounts.WeightField: WeightField,
-        PercentageField: IntegerField,  # the contract's are whole numbers
+        money.PercentageField: PercentageField,
     }
 
 

@@ -214,13 +214,6 @@ def count(model: type[Owned], key: int, **deltas: int) -> None:
         cursor.execute(_counting(model, tuple(deltas)), [*deltas.values(), key])
 
 
-def count_below(model: type[Owned], key: int, counter: str, limit: str) -> bool:
-    """Adds one to a counter unless it has reached the limit beside it, in one statement; whether it did."""
-    with connection.cursor() as cursor:
-        cursor.execute(_counting_below(model, counter, limit), [key])
-        return bool(cursor.rowcount)
-
-
 def reset(model: type[Owned], key: int, *counters: str) -> None:
     """Sets counters of a row to zero and raises its revision, without a version; nothing where they are zero."""
     zero = dict.fromkeys(counters, 0)
@@ -381,15 +374,6 @@ def _is_given(field: models.Field) -> bool:
 def _counting(model: type[Owned], names: tuple[str, ...]) -> str:
     added = ", ".join(f"{name} = {name} + %s" for name in names)
     return f"UPDATE {model._meta.db_table} SET {added}, revision = revision + 1 WHERE id = %s"  # noqa: S608
-
-
-@lru_cache
-def _counting_below(model: type[Owned], counter: str, limit: str) -> str:
-    """PostgreSQL asks the condition again of a row it had to wait for."""
-    return (
-        f"UPDATE {model._meta.db_table} SET {counter} = {counter} + 1, revision = revision + 1 "  # noqa: S608
-        f"WHERE id = %s AND ({limit} IS NULL OR {counter} < {limit})"
-    )
 
 
 @lru_cache

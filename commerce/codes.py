@@ -37,13 +37,14 @@ def checked_code(code: str, shortest: int, longest: int) -> str:
     return code_norm
 
 
-def clean_code(row: Any, kind: str) -> None:
-    """Sets `code_norm` of a row with a `code`, if it is within what its organization's settings of `kind` allow.
+def code_lengths(organization: Any, kind: str) -> tuple[int, int]:
+    """How short and how long the organization's settings let codes of that kind be."""
+    longest = organization.setting(f"{kind}_max_code_length")
+    return organization.setting(f"{kind}_min_code_length"), min(longest, LONGEST_CODE)
 
-    Raises ValidationError on `code`.
-    """
-    shortest = row.organization.setting(f"{kind}_min_code_length")
-    longest = min(row.organization.setting(f"{kind}_max_code_length"), LONGEST_CODE)
+
+def clean_code(row: Any, shortest: int, longest: int) -> None:
+    """Sets `code_norm` of a row with a `code`. Raises ValidationError on `code`."""
     try:
         row.code_norm = checked_code(row.code, shortest, longest)
     except BadCode as bad:

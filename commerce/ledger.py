@@ -22,7 +22,7 @@ class Insufficient(DomainError):
 
 def open(row: Any, by: changes.By) -> None:
     """Appends the entry of the balance that a row was created with."""
-    _append(row, Kind.ISSUE, row.balance_cents, by)
+    note(row, Kind.ISSUE, row.balance_cents, row.balance_cents, by)
 
 
 def enter(row: Any, kind: str, delta: int, by: changes.By, order: Order | None = None) -> int:
@@ -38,7 +38,7 @@ def enter(row: Any, kind: str, delta: int, by: changes.By, order: Order | None =
         raise Insufficient("The balance does not suffice.")
     row.balance_cents, row.revision = written
     changes.remember(row, "balance_cents")
-    _append(row, kind, delta, by, order)
+    note(row, kind, delta, row.balance_cents, by, order)
     return int(row.balance_cents)
 
 
@@ -47,8 +47,8 @@ def entries(row: Owned) -> OwnedQuerySet:
     return LedgerEntry.objects.owned_by(row.tenant).filter(resource_type=row.wire_type, resource_id=row.pk)
 
 
-def _append(row: Any, kind: str, delta: int, by: changes.By, order: Order | None = None) -> None:
-    balance = row.balance_cents
+def note(row: Owned, kind: str, delta: int, balance: int, by: changes.By, order: Order | None = None) -> None:
+    """Appends the entry of a change by `delta` cents to `balance`, of a row that was counted elsewhere."""
     changes.append(LedgerEntry, row, by, kind=kind, amount_cents=delta, balance_cents=balance, order=order)
 
 

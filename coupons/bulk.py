@@ -22,13 +22,13 @@ from django.db.models.functions import Length
 
 from commerce import changes, clock, ids
 from commerce.changes import By
-from commerce.codes import normalise_code
+from commerce.codes import code_lengths, normalise_code
 from commerce.errors import DomainError
 from commerce.models import Organization, Tenant
 from commerce.money import MAX_CENTS
 from coupons.code_files import EXPORTED, Row, Terms, as_csv, as_utc
 from coupons.codes import Pattern
-from coupons.models import LONGEST_CODE, Coupon
+from coupons.models import Coupon
 from promotions.models import CouponCodesPromotionRule, Promotion
 
 _CHUNK = 1000
@@ -54,7 +54,9 @@ def terms(organization: Organization, mode: str, default_rule: CouponCodesPromot
     """What the rows of a file are judged by, for one tenant."""
     rules = CouponCodesPromotionRule.objects.owned_by(Tenant(organization.pk, mode)).values_list("pk", flat=True)
     return Terms(
-        {ids.encode(key): key for key in rules}, default_rule.pk if default_rule else None, *_lengths(organization)
+        {ids.encode(key): key for key in rules},
+        default_rule.pk if default_rule else None,
+        *code_lengths(organization, "coupons"),
     )
 
 
@@ -201,7 +203,7 @@ def generate(
 
 
 def _check(rule: CouponCodesPromotionRule, spec: Spec) -> None:
-    shortest, longest = _lengths(rule.organization)
+    shortest, longest = code_lengths(rule.organization, "coupons")
     spec.pattern.check(shortest, longest)
     if spec.count < 1:
         raise ValidationError({"count": "must be at least 1"})
@@ -222,11 +224,6 @@ def _alike(rule: CouponCodesPromotionRule, pattern: Pattern, room: int) -> int:
     codes = codes.filter(code_norm__startswith=prefix, code_norm__endswith=suffix)
     codes = codes.annotate(length=Length("code_norm"))
     return codes.filter(length=len(prefix) + pattern.length + len(suffix)).count()
-
-
-def _lengths(organization: Organization) -> tuple[int, int]:
-    longest = min(organization.setting("coupons_max_code_length"), LONGEST_CODE)
-    return organization.setting("coupons_min_code_length"), longest
 
 
 def export_rows(coupons: QuerySet[Coupon], columns: Sequence[str] = EXPORTED) -> Iterator[str]:
@@ -347,11 +344,11 @@ _KEEP_RECIPIENTS = """
 _INSERT_COUPONS = """
     INSERT INTO coupons_coupon
         (organization_id, mode, promotion_rule_id, code, code_norm, expires_at, usage_limit, usage_count,
-         customer_single_use, coupon_recipient_id, reference, reference_origin, metadata, batch, revision,
-         created_at, updated_at)
-    SELECT %(organization_id)s, %(mode)s, promotion_rule_id, code, code_norm, expires_at, usage_limit, 0,
-           coalesce(customer_single_use, false), recipient_id, reference, reference_origin, coalesce(metadata, '{}'),
-           %(batch)s, 1, %(now)s, %(now)s
+         used_amount_cents, customer_single_use, coupon_recipient_id, reference, reference_origin, metadata,
+         batch, revision, created_at, updated_at)
+    SELECT %(organization_id)s, %(mode)s, promotion_rule_id, code, code_norm, expires_at, usage_limit,
+           0, 0, coalesce(customer_single_use, false), recipient_id, reference, reference_origin,
+           coalesce(metadata, '{}'), %(batch)s, 1, %(now)s, %(now)s
     FROM (
         SELECT coupon_rows.*, known.id AS recipient_id
         FROM coupon_rows

@@ -4,6 +4,7 @@ The same code may be that of several coupons, each behind a promotion of its own
 """
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,9 +18,11 @@ from commerce.permissions import ANY_TENANT
 from coupons import redeeming
 from coupons.models import Coupon
 from promotions.carts import Cart
+from promotions.engine.benefits import Balance
 from promotions.engine.book import standing
 from promotions.engine.lifecycle import usage_reached
 from promotions.engine.reasons import Refusal
+from promotions.engine.restrictions import CustomerUsage
 from promotions.engine.types import Claim, Order, Promotion
 from promotions.loading import Definitions
 
@@ -31,7 +34,7 @@ _BEFORE_USAGE = ("promotion_disabled", "promotion_pending", "promotion_expired")
 FINAL = frozenset(
     (
         *("coupon_not_found", "coupon_expired", "coupon_usage_reached", "recipient_mismatch"),
-        *("already_used_by_customer", "promotion_usage_reached", *_BEFORE_USAGE),
+        *("already_used_by_customer", "promotion_usage_reached", "balance_used_up", *_BEFORE_USAGE),
         *("market_mismatch", "currency_mismatch"),
     )
 )
@@ -47,6 +50,8 @@ class Opening(NamedTuple):
     customer_single_use: bool
     usage_limit: int | None
     usage_count: int
+    used_amount_cents: int
+    applies_to_count: int | None
     recipient: str | None
     """The e-mail address of whoever alone may use it."""
     total_usage_limit: int | None
@@ -54,7 +59,10 @@ class Opening(NamedTuple):
     promotion: Promotion
 
 
-_COUPON = ("pk", "code_norm", "expires_at", "customer_single_use", "usage_limit", "usage_count")
+_COUPON = (
+    *("pk", "code_norm", "expires_at", "customer_single_use", "usage_limit", "usage_count"),
+    *("used_amount_cents", "applies_to_count"),
+)
 _PROMOTION = ("total_usage_limit", "total_usage_count", "pk")
 
 
@@ -62,8 +70,7 @@ class Usage(NamedTuple):
     """Keys of the coupons that the customer used before, and of what the order itself holds already."""
 
     by_customer: Collection[int] = ()
-    held_coupons: Collection[int] = ()
-    held_promotions: Collection[int] = ()
+    held: redeeming.Held = redeeming.NOTHING
 
 
 def openings(cart: Cart, known: Definitions) -> list[Opening]:
@@ -90,8 +97,12 @@ def usage(cart: Cart, found: Iterable[Opening]) -> Usage:
     """Two queries where a coupon is for one use a customer and where the order was placed before, else none."""
     held = redeeming.held(cart.order) if cart.order and cart.order.placed_at else redeeming.NOTHING
     once = {one.coupon_id for one in found if one.customer_single_use}
-    used = redeeming.used_by(cart.customer, cart.email_norm, once - held.coupons)
-    return Usage(used, *held)
+    return Usage(redeeming.used_by(person(cart), once - held.coupons.keys()), held)
+
+
+def person(cart: Cart) -> redeeming.Person:
+    """Whose uses are counted by the cart."""
+    return redeeming.Person(cart.customer.pk if cart.customer else None, cart.email_norm, cart.customer_reference)
 
 
 def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now: datetime) -> Iterator[Claim]:
@@ -111,7 +122,23 @@ def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now:
             yield Claim(code=code, refusal=NOT_FOUND)
         for opening in of_code:
             why_not = refusal(opening, cart, order, used, now)
-            yield Claim(code=code, coupon_id=opening.coupon_id, promotion=opening.promotion, refusal=why_not)
+            promotion = opened(opening, used.held)
+            yield Claim(code=code, coupon_id=opening.coupon_id, promotion=promotion, refusal=why_not)
+
+
+def opened(coupon: Opening, held: redeeming.Held = redeeming.NOTHING) -> Promotion:
+    """The promotion as this coupon opens it."""
+    promotion = coupon.promotion
+    if isinstance(promotion.benefit, Balance):
+        promotion = replace(promotion, balance_cents=_balance(coupon, promotion.benefit, held))
+    if coupon.applies_to_count is not None:
+        promotion = replace(promotion, applies_to_count=coupon.applies_to_count)
+    return promotion
+
+
+def _balance(coupon: Opening, benefit: Balance, held: redeeming.Held) -> int:
+    """What is left of the amount, with what the order itself holds of it."""
+    return max(0, benefit.cents - coupon.used_amount_cents + held.coupons.get(coupon.coupon_id, 0))
 
 
 def refusal(coupon: Opening, cart: Cart, order: Order, used: Usage, now: datetime) -> Refusal | None:
@@ -121,16 +148,21 @@ def refusal(coupon: Opening, cart: Cart, order: Order, used: Usage, now: datetim
     scope = standing(coupon.promotion, order, now)
     if scope and scope.reason in _BEFORE_USAGE:
         return scope
-    is_held = coupon.promotion.id in used.held_promotions
+    is_held = coupon.promotion.id in used.held.promotions
     if not is_held and usage_reached(coupon.total_usage_limit, coupon.total_usage_count):
         return Refusal("promotion_usage_reached")
-    if coupon.coupon_id not in used.held_coupons and usage_reached(coupon.usage_limit, coupon.usage_count):
+    if coupon.coupon_id not in used.held.coupons and usage_reached(coupon.usage_limit, coupon.usage_count):
         return Refusal("coupon_usage_reached")
     if refused := scope or _recipient_refusal(coupon, cart):
         return refused
-    if coupon.customer_single_use and cart.customer is None and cart.email_norm is None:
+    if isinstance(coupon.promotion.benefit, Balance) and not _balance(coupon, coupon.promotion.benefit, used.held):
+        return Refusal("balance_used_up")
+    if coupon.customer_single_use and not order.customer.is_known:
         return Refusal("customer_unknown")
-    return Refusal("already_used_by_customer") if coupon.coupon_id in used.by_customer else None
+    if coupon.coupon_id in used.by_customer:
+        return Refusal("already_used_by_customer")
+    limits = (rule for rule in coupon.promotion.rules if isinstance(rule, CustomerUsage))
+    return next((why_not for rule in limits if (why_not := rule.refusal_of(order.customer))), None)
 
 
 def _recipient_refusal(coupon: Opening, cart: Cart) -> Refusal | None:

@@ -6,12 +6,14 @@ from django.core.validators import EmailValidator, MaxValueValidator, MinValueVa
 from django.db import models
 from django.db.models import Q
 
-from commerce.codes import LONGEST_CODE, clean_code
+from commerce.codes import LONGEST_CODE, clean_code, code_lengths
 from commerce.models import Customer, Mode, Order, Organization, Owned, OwnedQuerySet, normalise_email
 from commerce.models.recipients import Recipient
 from commerce.models.records import Stepwise
 from commerce.money import MAX_CENTS, CurrencyCodeField
 from promotions.models import CouponCodesPromotionRule, Promotion
+
+MOST_APPLICATIONS = 9_999_999_999
 
 
 class CouponRecipient(Recipient):
@@ -58,12 +60,26 @@ class Coupon(Owned):
         null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
     )
     usage_count = models.BigIntegerField(default=0, editable=False)
+    used_amount_cents = models.BigIntegerField(default=0, editable=False)
+    """What all its uses took off, which is what is gone of a declining balance."""
+    applies_to_count = models.BigIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_APPLICATIONS)],
+        help_text="How many units of listed SKUs one use of it discounts, the most expensive ones.",
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     batch = models.CharField(max_length=10, null=True, editable=False)
     """The batch it was loaded or generated in, as the version of its rule names it."""
 
-    unversioned = Owned.unversioned | {"code_norm", "usage_count", "batch"}
-    taken = {"coupon_code": "code"}
+    only_code = models.CharField(max_length=LONGEST_CODE, null=True, editable=False)
+    """`code_norm` of those that go by their code alone: no two of a tenant are the same."""
+
+    code_lengths: tuple[int, int] | None = None
+    """How short and how long a new code may be, where that is not for the organization's settings to say."""
+
+    unversioned = Owned.unversioned | {"code_norm", "only_code", "usage_count", "used_amount_cents", "batch"}
+    taken = {"coupon_code": "code", "coupon_only_code": "code"}
 
     class Meta:
         indexes = [
@@ -73,14 +89,27 @@ class Coupon(Owned):
                 fields=["coupon_recipient"], name="coupon_recipient_in_use", condition=Q(coupon_recipient__isnull=False)
             ),
         ]
-        constraints = [models.UniqueConstraint(fields=["promotion_rule", "code_norm"], name="coupon_code")]
+        constraints = [
+            models.UniqueConstraint(fields=["promotion_rule", "code_norm"], name="coupon_code"),
+            models.UniqueConstraint(
+                fields=["organization", "mode", "only_code"],
+                name="coupon_only_code",
+                condition=Q(only_code__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.code
 
     def clean(self) -> None:
         if self.code != self.stored("code"):
-            clean_code(self, "coupons")
+            clean_code(self, *(self.code_lengths or code_lengths(self.organization, "coupons")))
+            self.only_code = self.code_norm if self.only_code is not None else None
+
+
+def balance(used_amount_cents: int, declining_balance: bool, fixed_amount_cents: int | None) -> int | None:
+    """What is left of the amount that a coupon holds; None of one that holds none. Never below zero."""
+    return max(0, (fixed_amount_cents or 0) - used_amount_cents) if declining_balance else None
 
 
 class RedemptionQuerySet(OwnedQuerySet):
@@ -115,11 +144,19 @@ class Redemption(Stepwise, Owned):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, null=True, related_name="redemptions")
     customer_email = models.CharField(max_length=255, null=True, blank=True, validators=[EmailValidator()])
     email_norm = models.CharField(max_length=255, null=True, editable=False)
-    currency_code = CurrencyCodeField(editable=False)
+    customer_reference = models.CharField(max_length=255, null=True, editable=False)
+    """The customer, where that is one who is kept elsewhere."""
+    currency_code = CurrencyCodeField(null=True, editable=False)
+    """None where the order is not known yet."""
     discount_cents = models.BigIntegerField(editable=False)
     """Below zero, as everything that is taken off."""
     evaluation = models.JSONField(default=dict, editable=False)
     """What the cart of an order kept elsewhere came to, as `coupons.answers` tells it."""
+    restrictions = models.JSONField(default=list, editable=False)
+    """What the invoices must meet that it discounts, besides what its promotion says."""
+    discounts_limit = models.BigIntegerField(null=True, editable=False)
+    discounts_count = models.BigIntegerField(default=0, editable=False)
+    """How many invoices it discounts, of one that was made ahead of them."""
     reserved_until = models.DateTimeField(null=True, editable=False)
     committed_at = models.DateTimeField(null=True, editable=False)
     released_at = models.DateTimeField(null=True, editable=False)
@@ -128,12 +165,13 @@ class Redemption(Stepwise, Owned):
 
     objects: ClassVar[Any] = RedemptionQuerySet.as_manager()
 
-    unversioned = Owned.unversioned | {"email_norm", "evaluation"}
+    unversioned = Owned.unversioned | {"email_norm", "evaluation", "discounts_count"}
 
     class Meta:
         indexes = [
             models.Index(fields=["organization", "mode", "id"], name="redemption_tenant"),
             models.Index(fields=["organization", "mode", "email_norm"], name="redemption_email"),
+            models.Index(fields=["organization", "mode", "customer_reference"], name="redemption_customer_reference"),
             models.Index(fields=["organization", "mode", "reference"], name="redemption_reference"),
             models.Index(fields=["order"], name="redemption_order", condition=Q(order__isnull=False)),
             models.Index(fields=["reserved_until"], name="redemption_reserved", condition=Q(state="reserved")),
@@ -188,18 +226,45 @@ class Use(models.Model):
         return f"{self.promotion_id} by {self.redemption_id}"
 
 
-class CustomerUsage(models.Model):
-    """How often one customer used what has a limit per customer.
+class InvoiceDiscount(models.Model):
+    """What a redemption that was made ahead takes off one invoice, which is kept elsewhere."""
 
-    A customer goes by two keys, `c:` and its own or `e:` and the e-mail; a limit that either reached holds.
+    redemption = models.ForeignKey(Redemption, on_delete=models.CASCADE, related_name="invoice_discounts")
+    invoice = models.CharField(max_length=255)
+    currency_code = CurrencyCodeField()
+    discount_cents = models.BigIntegerField()
+    """Below zero, as everything that is taken off."""
+    applied_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["invoice"], name="invoice_discount_invoice")]
+        constraints = [models.UniqueConstraint(fields=["redemption", "invoice"], name="invoice_discount")]
+
+    def __str__(self) -> str:
+        return f"{self.invoice} by {self.redemption_id}"
+
+
+class CustomerUsage(models.Model):
+    """How often one customer used a coupon or a promotion that has a limit per customer.
+
+    A customer goes by up to three keys, `c:` and its own, `e:` and the e-mail or `r:` and how it is called elsewhere;
+    a limit that any of them reached holds.
     """
 
-    coupon = models.ForeignKey(Coupon, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+")
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
+    promotion = models.ForeignKey(
+        Promotion, on_delete=models.CASCADE, null=True, db_constraint=False, db_index=False, related_name="+"
+    )
     customer_key = models.CharField(max_length=257)
     usage_count = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["coupon", "customer_key"], name="customer_usage_of_coupon")]
+        constraints = [
+            models.UniqueConstraint(fields=["coupon", "customer_key"], name="customer_usage_of_coupon"),
+            models.UniqueConstraint(fields=["promotion", "customer_key"], name="customer_usage_of_promotion"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.customer_key}: {self.usage_count}"

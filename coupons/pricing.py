@@ -13,7 +13,7 @@ from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
 from coupons import answers, gifts, redeeming
-from coupons.claims import FINAL, claims, openings, usage
+from coupons.claims import FINAL, claims, openings, person, usage
 from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, flex_rules, loading
 from promotions.carts import Cart, CartLine, CartShipment
@@ -72,11 +72,11 @@ class Available(NamedTuple):
         refused = [claim for claim in self.claims if claim.refusal and claim.refusal.reason in USED_UP]
         promotions = frozenset(claim.promotion.id for claim in refused if claim.promotion)
         return redeeming.Held(
-            frozenset(claim.coupon_id for claim in refused if claim.coupon_id), promotions.union(self.exhausted)
+            {claim.coupon_id: 0 for claim in refused if claim.coupon_id}, promotions.union(self.exhausted)
         )
 
 
-USED_UP = frozenset({"coupon_usage_reached", "promotion_usage_reached", "already_used_by_customer"})
+USED_UP = frozenset({"coupon_usage_reached", "promotion_usage_reached", "already_used_by_customer", "balance_used_up"})
 
 
 def _available(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
@@ -91,7 +91,10 @@ def _found(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
     found = openings(cart, known)  # first, for the promotions they open may have SKU lists told by a pattern
     order = loading.order_of(cart, known)
     used = usage(cart, found)
-    exhausted = known.exhausted() - set(used.held_promotions)
+    if known.customer_limited:
+        uses = redeeming.uses_by(person(cart), known.customer_limited, used.held)
+        order = replace(order, customer=replace(order.customer, uses=uses))
+    exhausted = known.exhausted() - used.held.promotions
     return Available(order, list(claims(cart, order, found, used, by.now)), exhausted)
 
 

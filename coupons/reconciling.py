@@ -16,7 +16,7 @@ from commerce import changes, customers, ids
 from commerce.changes import By
 from commerce.models import Customer, GiftCard, LedgerEntry, LineItem, Order, Organization, Owned
 from coupons import idempotency, redeeming
-from coupons.models import Coupon, CustomerUsage, Redemption, Use
+from coupons.models import Coupon, CustomerUsage, InvoiceDiscount, Redemption, Use
 from promotions.models import Promotion
 
 CHUNK = 500
@@ -43,8 +43,9 @@ def differences(organization: Organization | None) -> Iterator[Difference]:
     for check in CHECKS:
         for key, told, counted in check.differing(organization).iterator(CHUNK):
             yield Difference(check.what, ids.encode(key), told, counted)
-    for coupon_id, customer_key, told, counted in _customer_usages(organization):
-        yield Difference("customer_usages", f"{ids.encode(coupon_id)} {customer_key}", told, counted)
+    for of in redeeming.LIMITED:
+        for key, customer_key, told, counted in _customer_usages(of, organization):
+            yield Difference(f"customer_usages of {of}s", f"{ids.encode(key)} {customer_key}", told, counted)
 
 
 def mend(organization: Organization | None, by: By) -> None:
@@ -53,10 +54,11 @@ def mend(organization: Organization | None, by: By) -> None:
         keys = check.differing(organization).filter(check.mendable).values_list("pk", flat=True)
         for chunk in _chunks(keys):
             check.mend(chunk, by)
-    usages = sorted({coupon_id for coupon_id, *_ in _customer_usages(organization)})
-    for start in range(0, len(usages), CHUNK):
-        with changes.atomic():
-            redeeming.recount_customers(_locked(Coupon, usages[start : start + CHUNK]))
+    for of, (model, _) in redeeming.LIMITED.items():
+        usages = sorted({key for key, *_ in _customer_usages(of, organization)})
+        for start in range(0, len(usages), CHUNK):
+            with changes.atomic():
+                redeeming.recount_customers(of, _locked(model, usages[start : start + CHUNK]))
 
 
 def tidy(organization: Organization | None, by: By) -> Upkeep:
@@ -120,6 +122,12 @@ _NOTHING = Q(pk__in=())
 
 CHECKS = (
     Check("coupons.usage_count", Coupon, "usage_count", _sum(_COUNTED, "coupon")),
+    Check(
+        "coupons.used_amount_cents",
+        Coupon,
+        "used_amount_cents",
+        _sum(_COUNTED, "coupon", -Sum("discount_cents")),
+    ),
     Check("promotions.total_usage_count", Promotion, "total_usage_count", _sum(_COUNTED, "promotion")),
     Check(
         "promotions.coupons_count", Promotion, "coupons_count", _sum(Coupon.objects.all(), "promotion_rule__promotion")
@@ -137,6 +145,12 @@ CHECKS = (
         Redemption,
         "discount_cents",
         _sum(Use.objects.all(), "redemption", Sum("discount_cents")),
+    ),
+    Check(
+        "redemptions.discounts_count",
+        Redemption,
+        "discounts_count",
+        _sum(InvoiceDiscount.objects.all(), "redemption"),
     ),
     # What an order comes to was told to whoever placed it: no number of it is set to another.
     Check(
@@ -160,22 +174,24 @@ CHECKS = (
 # --- Customer usages ------------------------------------------------------------------------------
 
 
-def _customer_usages(organization: Organization | None) -> Iterator[tuple[int, str, int, int]]:
-    """Coupon, customer key, what is told and what is counted, where that differs or a row is missing."""
-    chosen, values = ("coupon.organization_id = %s", [organization.pk]) if organization else ("1 = 1", [])
+def _customer_usages(of: str, organization: Organization | None) -> Iterator[tuple[int, str, int, int]]:
+    """Coupon or promotion, customer key, what is told and what is counted, where that differs or a row is missing."""
+    model, is_limited = redeeming.LIMITED[of]
+    chosen, values = ("limited.organization_id = %s", [organization.pk]) if organization else ("1 = 1", [])
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT coupon_id, customer_key, sum(told), sum(counted) FROM ("  # noqa: S608
-            "SELECT kept.coupon_id, kept.customer_key, kept.usage_count AS told, 0 AS counted "
+            "SELECT limited_id, customer_key, sum(told), sum(counted) FROM ("  # noqa: S608
+            f"SELECT kept.{of}_id AS limited_id, kept.customer_key, kept.usage_count AS told, 0 AS counted "
             f"FROM {CustomerUsage._meta.db_table} AS kept "
-            f"JOIN {Coupon._meta.db_table} AS coupon ON coupon.id = kept.coupon_id "
-            f"WHERE coupon.customer_single_use AND {chosen} UNION ALL "
-            f"SELECT coupon_id, customer_key, 0, usage_count FROM ({redeeming.used_by_customers(chosen)}) AS used"
-            ") AS compared GROUP BY coupon_id, customer_key HAVING sum(told) <> sum(counted) ORDER BY 1, 2",
-            values * 3,
+            f"JOIN {model._meta.db_table} AS limited ON limited.id = kept.{of}_id "
+            f"WHERE {is_limited} AND {chosen} UNION ALL "
+            "SELECT limited_id, customer_key, 0, usage_count "
+            f"FROM ({redeeming.used_by_customers(of, chosen)}) AS used"
+            ") AS compared GROUP BY limited_id, customer_key HAVING sum(told) <> sum(counted) ORDER BY 1, 2",
+            values * (1 + len(redeeming.KEYS)),
         )
-        for coupon_id, customer_key, told, counted in cursor.fetchall():
-            yield coupon_id, customer_key, int(told), int(counted)
+        for key, customer_key, told, counted in cursor.fetchall():
+            yield key, customer_key, int(told), int(counted)
 
 
 # --- Rows -----------------------------------------------------------------------------------------

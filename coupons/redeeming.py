@@ -2,26 +2,27 @@
 
 A redemption's uses are the truth; what is counted on coupons, promotions and customers follows from them. Every count
 is one conditional UPDATE whose limit stands in its WHERE, taken last in its transaction and always in this order:
-coupons, then the customers of each, then promotions, each by its key. Reservations count like uses until they are over.
+coupons, then the customers of each, then promotions and the customers of those, each by its key. Reservations count
+like uses until they are over.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 
-from commerce import changes, repeating
+from commerce import changes, ledger, repeating
 from commerce.changes import By
-from commerce.models import Customer, Order, Tenant
+from commerce.models import Order, Owned, Tenant
 from commerce.pricing import LimitReached, Refusal
 from commerce.repeating import Deferred
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
 from promotions.engine.reasons import SENTENCES
-from promotions.models import Promotion
+from promotions.models import CouponCodesPromotionRule, Promotion
 
 COMMITTED, RESERVED, RELEASED = Redemption.State.COMMITTED, Redemption.State.RESERVED, Redemption.State.RELEASED
 
@@ -41,7 +42,7 @@ class Taken(NamedTuple):
 def redeem(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
     """Stores a new redemption and counts its uses. Raises LimitReached."""
     store(redemption, taken, by)
-    count(redemption, taken)
+    count(redemption, taken, by=by)
 
 
 def store(redemption: Redemption, taken: Sequence[Taken], by: By) -> None:
@@ -80,7 +81,7 @@ def _release(redemption: Redemption, uses: Sequence[Use], by: By) -> None:
     changes.save(redemption, by)
     changes.announce(redemption, "cancel", by)
     Use.objects.filter(pk__in=[use.pk for use in uses]).update(is_counted=False)
-    count(redemption, (), uses)
+    count(redemption, (), uses, by=by)
 
 
 def release_overdue(tenant: Tenant, short: "Held", by: By) -> bool:
@@ -127,15 +128,15 @@ def settle(order: Order, taken: Sequence[Taken], by: By) -> None:
     uses = {(use.promotion_id, use.coupon_id): use for use in redemption.uses.filter(is_counted=True)}
     gone = [use for key, use in uses.items() if key not in wanted]
     new = [one for key, one in wanted.items() if key not in uses]
-    for key, use in uses.items():
-        if key in wanted and use.discount_cents != wanted[key].discount_cents:
-            use.discount_cents = wanted[key].discount_cents
-            use.save(update_fields=["discount_cents"])
+    changed = [use for key, use in uses.items() if key in wanted and use.discount_cents != wanted[key].discount_cents]
+    now = [wanted[use.promotion_id, use.coupon_id] for use in changed]
+    for use, one in zip(changed, now, strict=True):
+        Use.objects.filter(pk=use.pk).update(discount_cents=one.discount_cents)
     redemption.discount_cents = sum(one.discount_cents for one in taken)
     changes.save(redemption, by)
     Use.objects.filter(pk__in=[use.pk for use in gone]).delete()
     _insert_uses(redemption, new)
-    count(redemption, new, gone)
+    count(redemption, [*new, *now], [*gone, *changed], by=by)
 
 
 def release(order: Order, by: By) -> None:
@@ -147,9 +148,9 @@ def release(order: Order, by: By) -> None:
 
 
 class Held(NamedTuple):
-    """Keys of what an order uses already, which does not count against it."""
+    """What an order uses already, which does not count against it: coupons, each with the cents it took off."""
 
-    coupons: frozenset[int] = frozenset()
+    coupons: Mapping[int, int] = {}
     promotions: frozenset[int] = frozenset()
 
 
@@ -158,8 +159,8 @@ NOTHING = Held()
 
 def held(order: Order) -> Held:
     uses = Use.objects.filter(redemption__order=order, is_counted=True)
-    rows = list(uses.values_list("coupon_id", "promotion_id"))
-    return Held(frozenset(coupon for coupon, _ in rows if coupon), frozenset(promotion for _, promotion in rows))
+    rows = list(uses.values_list("coupon_id", "promotion_id", "discount_cents"))
+    return Held({coupon: -cents for coupon, _, cents in rows if coupon}, frozenset(row[1] for row in rows))
 
 
 def _of(order: Order) -> Redemption | None:
@@ -184,21 +185,38 @@ def _new(order: Order) -> Redemption:
 # --- Customers ------------------------------------------------------------------------------------
 
 
-def customer_keys(customer_id: int | None, email_norm: str | None) -> list[str]:
-    """What a customer's uses are counted by, sorted."""
-    known = (f"c:{customer_id}" if customer_id else None, f"e:{email_norm}" if email_norm else None)
-    return [key for key in known if key]
+class Person(NamedTuple):
+    """Whose uses are counted: a customer of ours, an e-mail address, how somebody is called elsewhere."""
+
+    customer_id: int | None = None
+    email_norm: str | None = None
+    customer_reference: str | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """What the uses are counted by, sorted."""
+        return [f"{prefix}:{value}" for prefix, value in zip(KEYS.values(), self, strict=True) if value]
 
 
-def used_by(customer: Customer | None, email_norm: str | None, coupons: Collection[int]) -> set[int]:
-    """Which of these coupons the customer has used, by either key."""
-    whose = Q(redemption__customer=customer) if customer else Q()
-    if email_norm:
-        whose |= Q(redemption__email_norm=email_norm)
-    if not whose or not coupons:
-        return set()
-    used = Use.objects.filter(whose, coupon__in=coupons, is_counted=True)
-    return set(used.values_list("coupon_id", flat=True))
+KEYS = {"customer_id": "c", "email_norm": "e", "customer_reference": "r"}
+"""Column of a redemption -> what keys of customer usages that are made of it begin with."""
+
+
+def used_by(whose: Person, coupons: Collection[int]) -> set[int]:
+    """Which of these coupons the customer has used, by any of the keys."""
+    return set(_usages(whose, "coupon", coupons))
+
+
+def uses_by(whose: Person, promotions: Collection[int], held: Held) -> dict[int, int]:
+    """How often the customer used these promotions; what `held` tells is not counted."""
+    return {key: used - (key in held.promotions) for key, used in _usages(whose, "promotion", promotions).items()}
+
+
+def _usages(whose: Person, of: str, keys: Collection[int]) -> dict[int, int]:
+    if not keys or not any(whose):
+        return {}
+    used = CustomerUsage.objects.filter(**{f"{of}__in": keys}, customer_key__in=whose.keys, usage_count__gt=0)
+    return dict(used.values(of).annotate(most=Max("usage_count")).order_by().values_list(of, "most"))
 
 
 # --- Counting -------------------------------------------------------------------------------------
@@ -218,101 +236,169 @@ _INSERTING_USES = (
 _USE = "(%s, %s, %s, %s, true)"
 
 
-def count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Use] = ()) -> None:
-    """Counts what is used and what is given back, all in one order. Raises LimitReached."""
+def count(redemption: Redemption, used: Sequence[Taken], given_back: Sequence[Use] = (), *, by: By) -> None:
+    """Counts what is used and what is given back, all in one order. Raises LimitReached.
+
+    What is in both is no use more, but may take off another amount.
+    """
     coupons: Counter[int] = Counter()
+    amounts: Counter[int] = Counter()
     promotions: Counter[int] = Counter()
     for uses, difference in ((used, 1), (given_back, -1)):
         for use in uses:
             promotions[use.promotion_id] += difference
             if use.coupon_id:
                 coupons[use.coupon_id] += difference
+                amounts[use.coupon_id] -= difference * use.discount_cents
     codes = {one.coupon_id: one.coupon_code for one in used}
     opened = {one.promotion_id: one.coupon_code for one in used}
-    once = [key for key, difference in sorted(coupons.items()) if _count_coupon(key, difference, codes.get(key))]
+    once = []
+    for coupon_id in sorted(coupons):
+        counted = _count_coupon(coupon_id, coupons[coupon_id], amounts[coupon_id], codes.get(coupon_id))
+        if counted and counted.declining_from is not None and amounts[coupon_id]:
+            _note(redemption, coupon_id, amounts[coupon_id], counted, by)
+        if counted and counted.customer_single_use and coupons[coupon_id]:
+            once.append(coupon_id)
+    whose = Person(redemption.customer_id, redemption.email_norm, redemption.customer_reference)
     for coupon_id in once:
-        for key in customer_keys(redemption.customer_id, redemption.email_norm):
-            if not _count_customer(coupon_id, key, coupons[coupon_id]):
-                raise _reached("already_used_by_customer", codes[coupon_id])
+        _count_customer("coupon", coupon_id, whose, coupons[coupon_id], 1, codes.get(coupon_id))
     for promotion_id, difference in sorted(promotions.items()):
-        if not _counted(promotion_id, difference):
-            raise _reached("promotion_usage_reached", opened[promotion_id])
+        limit = _count_promotion(promotion_id, difference, opened.get(promotion_id))
+        if limit is not None:
+            _count_customer("promotion", promotion_id, whose, difference, limit, opened.get(promotion_id))
 
 
-def _count_coupon(coupon_id: int, difference: int, code: str | None) -> bool:
-    """Counts a coupon, and tells whether it is for one use a customer. Raises LimitReached."""
-    if not difference:
-        return False
+class Counted(NamedTuple):
+    """A coupon after it was counted."""
+
+    customer_single_use: bool
+    used_amount_cents: int
+    declining_from: int | None
+    """The amount that it held at first, of one whose balance declines."""
+
+
+def _count_coupon(coupon_id: int, difference: int, amount: int, code: str | None) -> Counted | None:
+    """Counts so many uses of a coupon that take off so much. Raises LimitReached."""
+    if not difference and not amount:
+        return None
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTING_COUPON, [difference, coupon_id, difference])
+        cursor.execute(_COUNTING_COUPON, [difference, amount, coupon_id, difference, amount, amount])
         counted = cursor.fetchone()
-    if counted is None and difference > 0:
-        raise _reached("coupon_usage_reached", code)
-    return bool(counted and counted[0])
+    if counted is None and (difference > 0 or amount > 0):
+        raise _reached(_what_is_reached(coupon_id, difference), code)
+    return Counted(*counted) if counted else None
 
 
+def _what_is_reached(coupon_id: int, difference: int) -> str:
+    has_uses = Q(usage_limit__isnull=True) | Q(usage_count__lt=F("usage_limit"))
+    is_used_up = difference > 0 and not Coupon.objects.filter(has_uses, pk=coupon_id).exists()
+    return "coupon_usage_reached" if is_used_up else "balance_too_low"
+
+
+_DECLINING_FROM = (
+    f"(SELECT promotion.fixed_amount_cents FROM {CouponCodesPromotionRule._meta.db_table} AS rule "  # noqa: S608
+    f"JOIN {Promotion._meta.db_table} AS promotion ON promotion.id = rule.promotion_id "
+    f"WHERE rule.id = {Coupon._meta.db_table}.promotion_rule_id AND promotion.declining_balance)"
+)
 _COUNTING_COUPON = (
-    f"UPDATE {Coupon._meta.db_table} SET usage_count = usage_count + %s, revision = revision + 1 "  # noqa: S608
-    "WHERE id = %s AND (%s < 0 OR usage_limit IS NULL OR usage_count < usage_limit) RETURNING customer_single_use"
+    f"UPDATE {Coupon._meta.db_table} SET usage_count = usage_count + %s, used_amount_cents = used_amount_cents + %s, "  # noqa: S608
+    "revision = revision + 1 WHERE id = %s "
+    "AND (%s <= 0 OR usage_limit IS NULL OR usage_count < usage_limit) "
+    f"AND (%s <= 0 OR used_amount_cents + %s <= coalesce({_DECLINING_FROM}, {2**63 - 1})) "
+    f"RETURNING customer_single_use, used_amount_cents, {_DECLINING_FROM}"
 )
 
 
-def _counted(promotion_id: int, difference: int) -> bool:
-    """False where the limit is reached. What another coupon of the same promotion takes over is no use more."""
-    if difference > 0:
-        return changes.count_below(Promotion, promotion_id, "total_usage_count", "total_usage_limit")
-    if difference < 0:
-        changes.count(Promotion, promotion_id, total_usage_count=difference)
-    return True
+def _note(redemption: Redemption, coupon_id: int, amount: int, counted: Counted, by: By) -> None:
+    """Appends to the ledger of the coupon."""
+    coupon = Coupon(pk=coupon_id, organization_id=redemption.organization_id, mode=redemption.mode)
+    left = (counted.declining_from or 0) - counted.used_amount_cents
+    ledger.note(coupon, ledger.Kind.USE if amount > 0 else ledger.Kind.REFUND, -amount, left, by, redemption.order)
+
+
+def _count_promotion(promotion_id: int, difference: int, code: str | None) -> int | None:
+    """Counts a promotion, and tells its limit per customer. Raises LimitReached.
+
+    What another coupon of the same promotion takes over is no use more.
+    """
+    if not difference:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTING_PROMOTION, [difference, promotion_id, difference])
+        counted = cursor.fetchone()
+    if counted is None and difference > 0:
+        raise _reached("promotion_usage_reached", code)
+    return counted[0] if counted else None
+
+
+_COUNTING_PROMOTION = (
+    f"UPDATE {Promotion._meta.db_table} SET total_usage_count = total_usage_count + %s, revision = revision + 1 "  # noqa: S608
+    "WHERE id = %s AND (%s <= 0 OR total_usage_limit IS NULL OR total_usage_count < total_usage_limit) "
+    "RETURNING customer_usage_limit"
+)
 
 
 def _reached(reason: str, coupon_code: str | None) -> LimitReached:
     return LimitReached(Refusal(reason, SENTENCES[reason]), coupon_code)
 
 
-def _count_customer(coupon_id: int, customer_key: str, difference: int) -> bool:
-    """False where this customer has used the coupon."""
-    if difference < 0:
-        counted = CustomerUsage.objects.filter(coupon=coupon_id, customer_key=customer_key, usage_count__gt=0)
-        counted.update(usage_count=F("usage_count") + difference)
-        return True
+def _count_customer(of: str, key: int, whose: Person, difference: int, limit: int, code: str | None) -> None:
+    """Counts for each key of the customer. Raises LimitReached where one has used it as often as one may."""
+    for customer_key in whose.keys:
+        if difference < 0:
+            counted = CustomerUsage.objects.filter(**{of: key}, customer_key=customer_key, usage_count__gt=0)
+            counted.update(usage_count=F("usage_count") + difference)
+        elif limit < 1 or not _counted_below(of, key, customer_key, limit):
+            raise _reached("already_used_by_customer", code)
+
+
+def _counted_below(of: str, key: int, customer_key: str, limit: int) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTING_CUSTOMER, [coupon_id, customer_key])
+        cursor.execute(_COUNTING_CUSTOMER[of], [key, customer_key, limit])
         return bool(cursor.rowcount)
 
 
-_COUNTING_CUSTOMER = (
-    f"INSERT INTO {CustomerUsage._meta.db_table} AS kept (coupon_id, customer_key, usage_count) VALUES (%s, %s, 1) "  # noqa: S608
-    "ON CONFLICT (coupon_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 WHERE kept.usage_count < 1"
-)
+_COUNTING_CUSTOMER = {
+    of: f"INSERT INTO {CustomerUsage._meta.db_table} AS kept ({of}_id, customer_key, usage_count) VALUES (%s, %s, 1) "  # noqa: S608
+    f"ON CONFLICT ({of}_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 WHERE kept.usage_count < %s"
+    for of in ("coupon", "promotion")
+}
 
 
-def recount_customers(coupons: Sequence[int]) -> None:
-    """Sets how often each customer used these coupons, whose locks are held, to what the uses tell."""
-    CustomerUsage.objects.filter(coupon__in=coupons).delete()
-    chosen = f"coupon.id IN ({', '.join(['%s'] * len(coupons))})"
+def recount_customers(of: str, keys: Sequence[int]) -> None:
+    """Sets how often each customer used these coupons or promotions, whose locks are held, to what the uses tell."""
+    CustomerUsage.objects.filter(**{f"{of}__in": keys}).delete()
+    chosen = f"limited.id IN ({', '.join(['%s'] * len(keys))})"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {CustomerUsage._meta.db_table} (coupon_id, customer_key, usage_count) "  # noqa: S608
-            f"SELECT coupon_id, customer_key, usage_count FROM ({used_by_customers(chosen)}) AS used",
-            [*coupons, *coupons],
+            f"INSERT INTO {CustomerUsage._meta.db_table} ({of}_id, customer_key, usage_count) "  # noqa: S608
+            f"SELECT limited_id, customer_key, usage_count FROM ({used_by_customers(of, chosen)}) AS used",
+            [*keys] * len(KEYS),
         )
 
 
-def used_by_customers(chosen: str) -> str:
-    """SQL of what customer usages count, `coupon_id, customer_key, usage_count`: by both keys of `customer_keys`.
+LIMITED: dict[str, tuple[type[Owned], str]] = {
+    "coupon": (Coupon, "limited.customer_single_use"),
+    "promotion": (Promotion, "limited.customer_usage_limit IS NOT NULL"),
+}
+"""What has limits per customer, and which of it."""
 
-    `chosen` is a condition on `coupon`; its parameters are needed twice.
+
+def used_by_customers(of: str, chosen: str) -> str:
+    """SQL of what customer usages count, `limited_id, customer_key, usage_count`: by every key of a customer.
+
+    `chosen` is a condition on `limited`; its parameters are needed once for each of KEYS.
     """
-    return " UNION ALL ".join(_used_by(*key, chosen) for key in (("c", "customer_id"), ("e", "email_norm")))
+    return " UNION ALL ".join(_used_by(of, *key, chosen) for key in KEYS.items())
 
 
-def _used_by(prefix: str, column: str, chosen: str) -> str:
+def _used_by(of: str, column: str, prefix: str, chosen: str) -> str:
+    model, is_limited = LIMITED[of]
     return (
-        f"SELECT coupon.id AS coupon_id, '{prefix}:' || redemption.{column} AS customer_key, count(*) AS usage_count "  # noqa: S608
-        f"FROM {Coupon._meta.db_table} AS coupon "
-        f"JOIN {Use._meta.db_table} AS one ON one.coupon_id = coupon.id AND one.is_counted "
+        f"SELECT limited.id AS limited_id, '{prefix}:' || redemption.{column} AS customer_key, "  # noqa: S608
+        f"count(*) AS usage_count FROM {model._meta.db_table} AS limited "
+        f"JOIN {Use._meta.db_table} AS one ON one.{of}_id = limited.id AND one.is_counted "
         f"JOIN {Redemption._meta.db_table} AS redemption ON redemption.id = one.redemption_id "
-        f"WHERE coupon.customer_single_use AND redemption.{column} IS NOT NULL AND {chosen} "
-        f"GROUP BY coupon.id, redemption.{column}"
+        f"WHERE {is_limited} AND redemption.{column} IS NOT NULL AND {chosen} "
+        f"GROUP BY limited.id, redemption.{column}"
     )

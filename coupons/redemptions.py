@@ -129,7 +129,7 @@ class RedemptionView(ApiView):
         redeeming.store(redemption, taken, self.by)
         answer = None if includes else told(redemption)
         try:
-            redeeming.count(redemption, taken)
+            redeeming.count(redemption, taken, by=self.by)
         except LimitReached as reached:
             raise ApiError([_limit_problem(reached, reader.given)]) from None
         return answer or told(redemption)

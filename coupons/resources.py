@@ -5,10 +5,10 @@ from rest_framework.fields import EmailField
 from commerce.api import Resource, registry
 from commerce.codes import normalise_code
 from commerce.jsonapi.attribute_filters import NormalisedFilter
-from commerce.jsonapi.resource import Rel
+from commerce.jsonapi.resource import Derived, Rel
 from commerce.resources.activity import EVENT_STORES, EVENTS, VERSIONS
 from coupons import upkeep
-from coupons.models import Coupon, CouponRecipient
+from coupons.models import Coupon, CouponRecipient, balance
 from promotions.models import PROMOTION_KINDS, PROMOTION_RULE_KINDS
 
 
@@ -16,9 +16,19 @@ from promotions.models import PROMOTION_KINDS, PROMOTION_RULE_KINDS
 class Coupons(Resource):
     type = "coupons"
     model = Coupon
-    attributes = ("code", "customer_single_use", "usage_limit", "usage_count", "recipient_email", "expires_at")
-    read_only = ("usage_count",)
-    columns = {"recipient_email": "coupon_recipient__email"}
+    attributes = (
+        *("code", "customer_single_use", "usage_limit", "usage_count", "recipient_email", "expires_at"),
+        *("applies_to_count", "used_amount_cents", "balance_cents"),
+    )
+    read_only = ("usage_count", "used_amount_cents")
+    columns = {
+        "recipient_email": "coupon_recipient__email",
+        "balance_cents": Derived(
+            balance,
+            "used_amount_cents",
+            *(f"promotion_rule__promotion__{name}" for name in ("declining_balance", "fixed_amount_cents")),
+        ),
+    }
     filterable = sortable = ("code", "customer_single_use", "usage_limit", "usage_count", "expires_at")
     filters = {"code": NormalisedFilter("code_norm", normalise_code)}
     relationships = ("promotion_rule", Rel("coupon_recipient", sortable=True), EVENTS, VERSIONS, EVENT_STORES)
@@ -62,4 +72,4 @@ registry.extend(("flex_promotions",), RULES["coupon_codes"])
 registry.extend(
     ("promotions", *PROMOTION_TYPES), Rel("coupons", target="coupons", inverse="promotion_rule__promotion_id")
 )
-registry.extend(PROMOTION_TYPES, destroy=upkeep.delete_promotion)
+registry.extend(PROMOTION_TYPES, update=upkeep.update_promotion, destroy=upkeep.delete_promotion)

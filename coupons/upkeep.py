@@ -37,7 +37,7 @@ def _save_coupon(coupon: Coupon, by: changes.By) -> None:
     is_counted_anew = coupon.customer_single_use != coupon.stored("customer_single_use")
     changes.save(coupon, by)
     if is_counted_anew:
-        redeeming.recount_customers([coupon.pk])
+        redeeming.recount_customers("coupon", [coupon.pk])
 
 
 def delete_coupon(coupon: Coupon, by: changes.By) -> None:
@@ -102,6 +102,14 @@ def adopt_rule(kind: str, promotion: Promotion, rules: list[PromotionRule], how:
 
 
 # --- Promotions -----------------------------------------------------------------------------------
+
+
+def update_promotion(promotion: Promotion, by: changes.By) -> None:
+    """Saves the promotion; one that has a limit per customer since then is counted by customers from then on."""
+    limits = (promotion.customer_usage_limit, promotion.stored("customer_usage_limit"))
+    changes.save(promotion, by)
+    if None in limits and limits != (None, None):
+        redeeming.recount_customers("promotion", [promotion.pk])
 
 
 def delete_promotion(promotion: Promotion, by: changes.By) -> None:

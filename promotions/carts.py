@@ -18,6 +18,8 @@ class CartLine:
     options_amount_cents: int = 0
     compare_at_amount_cents: int | None = None
     item_type: str = "skus"
+    product: str | None = None
+    """What it is a plan or variant of, where it is sold elsewhere; a SKU tells it by its reference."""
     discountable: bool = True
     sku: Sku | None = None
     bundle: Bundle | None = None
@@ -42,6 +44,12 @@ class Cart:
     market: Market | None = None
     customer: Customer | None = None
     customer_email: str | None = None
+    customer_reference: str | None = None
+    """What the customer is called elsewhere."""
+    country_code: str | None = None
+    reference: str | None = None
+    """What the order or invoice is called elsewhere."""
+    subscription: str | None = None
     lines: tuple[CartLine, ...] = ()
     shipments: tuple[CartShipment, ...] = ()
     coupon_codes: tuple[str, ...] = ()

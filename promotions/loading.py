@@ -5,7 +5,7 @@ often they were used is read anew each time.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from fractions import Fraction
 from functools import lru_cache
@@ -14,15 +14,16 @@ from typing import Any, cast
 from django.db import connection
 from django.db.models import Exists, F, OuterRef
 
-from commerce import patterns
+from commerce import ids, patterns
 from commerce.jsonapi.prepared import Parameter, Statement
 from commerce.models import Customer, PricingRevision, Sku, SkuListItem, Tenant
 from commerce.models import Order as StoredOrder
 from commerce.permissions import ANY_TENANT
-from promotions import custom_filters, flex_rules
+from promotions import custom_filters, flex_rules, restrictions
 from promotions.carts import Cart, CartLine
 from promotions.engine import benefits, conditions
 from promotions.engine.book import Book
+from promotions.engine.restrictions import Countries, CustomerTags, CustomerUsage
 from promotions.engine.types import Benefit, Listed, Order, Rule
 from promotions.engine.types import Customer as EngineCustomer
 from promotions.engine.types import Line as EngineLine
@@ -48,15 +49,19 @@ from promotions.models import (
 # --- One promotion --------------------------------------------------------------------------------
 
 BENEFITS: Mapping[str, Callable[[Promotion], Benefit]] = {
-    PercentageDiscountPromotion.KIND: lambda row: benefits.PercentageDiscount(Fraction(row.percentage) / 100),
-    FixedAmountPromotion.KIND: lambda row: benefits.FixedAmount(row.fixed_amount_cents),
-    FixedPricePromotion.KIND: lambda row: benefits.FixedPrice(row.fixed_amount_cents),
+    PercentageDiscountPromotion.KIND: lambda row: benefits.PercentageDiscount(
+        Fraction(row.percentage) / 100, row.discount_context
+    ),
+    FixedAmountPromotion.KIND: lambda row: AMOUNTS[row.declining_balance](row.fixed_amount_cents, row.discount_context),
+    FixedPricePromotion.KIND: lambda row: benefits.FixedPrice(row.fixed_amount_cents, row.whole_order),
     FreeGiftPromotion.KIND: lambda row: benefits.FreeGift(row.max_quantity),
     BuyXPayYPromotion.KIND: lambda row: benefits.BuyXPayY(row.x, row.y, row.cheapest_free),
     FreeShippingPromotion.KIND: lambda row: benefits.FreeShipping(),
     ExternalPromotion.KIND: lambda row: benefits.External(),
     FlexPromotion.KIND: lambda row: flex_rules.stored_program(row.rules),
 }
+
+AMOUNTS: Mapping[bool, Callable[[int, str], Benefit]] = {False: benefits.FixedAmount, True: benefits.Balance}
 
 RULES: Mapping[str, Callable[[PromotionRule, Mapping[int, int]], Rule]] = {
     OrderAmountPromotionRule.KIND: lambda row, sizes: conditions.OrderAmount(row.order_amount_cents, row.use_subtotal),
@@ -69,27 +74,45 @@ RULES: Mapping[str, Callable[[PromotionRule, Mapping[int, int]], Rule]] = {
 
 
 def _value(row: Promotion, rules: Iterable[PromotionRule], sizes: Mapping[int, int]) -> EnginePromotion:
+    restricted = restrictions.compiled(row.restrictions)
     return EnginePromotion(
         id=row.pk,
         kind=row.kind,
         name=row.name,
         benefit=BENEFITS[row.kind](row),
         starts_at=row.starts_at,
-        expires_at=row.expires_at,
+        expires_at=min(row.expires_at, restricted.paid_by or row.expires_at),
         disabled_at=row.disabled_at,
         exclusive=row.exclusive,
+        exclusive_by_size=row.exclusive_by_size,
         priority=row.priority,
         currency_code=row.currency_code,
         market_id=row.market_id,
         sku_list_id=row.sku_list_id,
         total_usage_limit=row.total_usage_limit,
-        rules=tuple(RULES[rule.kind](rule, sizes) for rule in rules if rule.kind in RULES),
+        rules=(
+            *(RULES[rule.kind](rule, sizes) for rule in rules if rule.kind in RULES),
+            *_customer_usage(row),
+            *restricted.rules,
+        ),
+        selections=restricted.selections,
     )
 
 
+def _customer_usage(row: Promotion) -> Iterator[Rule]:
+    if row.customer_usage_limit is not None:
+        yield CustomerUsage(row.pk, row.customer_usage_limit)
+
+
 def _reads_tags(promotion: EnginePromotion) -> bool:
+    if _has(CustomerTags, promotion):
+        return True
     custom = (rule for rule in promotion.rules if isinstance(rule, conditions.Custom))
     return any(wanted.attribute in conditions.TAGS for rule in custom for wanted in rule.filters)
+
+
+def _has(rule: type, promotion: EnginePromotion) -> bool:
+    return any(isinstance(one, rule) for one in promotion.rules)
 
 
 # --- What a tenant's promotions say ---------------------------------------------------------------
@@ -98,14 +121,16 @@ def _reads_tags(promotion: EnginePromotion) -> bool:
 class Definitions:
     """The promotions of a tenant as of one pricing revision: those without a code, and of the others those asked for.
 
-    `patterns` holds the SKU lists of any of them that are told by a pattern, `reads_tags` whether any looks at tags.
+    `patterns` holds the SKU lists of any of them that are told by a pattern, `reads_tags` whether any looks at tags,
+    `reads_countries` whether any looks at where the customer is, `customer_limited` those with a limit per customer.
     """
 
     def __init__(self, tenant: Tenant, revision: int, now: datetime) -> None:
         self.tenant = tenant
         self.revision = revision
         self.patterns: dict[int, str] = {}
-        self.reads_tags = False
+        self.reads_tags = self.reads_countries = False
+        self.customer_limited: set[int] = set()
         self._opened: dict[int, EnginePromotion] = {}
         coupon_rules = CouponCodesPromotionRule.objects.filter(promotion_id=OuterRef("pk"))
         running = Promotion.objects.owned_by(tenant).enabled().filter(expires_at__gt=now)
@@ -145,6 +170,8 @@ class Definitions:
         sizes = _sizes([rule.sku_list_id for rule in rules if rule.all_skus])
         values = [_value(row, rules_of.get(row.pk, ()), sizes) for row in promotions]
         self.reads_tags = self.reads_tags or any(map(_reads_tags, values))
+        self.reads_countries = self.reads_countries or any(_has(Countries, one) for one in values)
+        self.customer_limited.update(one.id for one in values if _has(CustomerUsage, one))
         return values
 
 
@@ -202,30 +229,54 @@ def order_of(cart: Cart, known: Definitions) -> Order:
         ),
         customer=_customer(cart, known),
         status=cart.order.status if cart.order else "pending",
-        tags=_tags_of(cart.order, known) if cart.order else frozenset(),
+        tags=frozenset(_tags_of(cart.order, known)) if cart.order else frozenset(),
+        names=_names_of(cart),
+        subscription=cart.subscription,
     )
 
 
-def _line(line: CartLine, lists: Mapping[int, Listed], tags: Mapping[int, frozenset[int]]) -> EngineLine:
+def _names_of(cart: Cart) -> frozenset[str]:
+    order = cart.order
+    own = (ids.encode(order.pk), order.number, order.reference) if order else ()
+    return frozenset(name for name in (cart.reference, *own) if name)
+
+
+def _line(line: CartLine, lists: Mapping[int, Listed], tags: Mapping[int, Mapping[int, str]]) -> EngineLine:
     return EngineLine(
         id=line.id,
         code=line.code,
         item_type=line.item_type,
+        product=line.product or (line.sku.reference if line.sku else None),
         discountable=line.discountable,
         quantity=line.quantity,
         unit_amount_cents=line.unit_amount_cents,
         options_amount_cents=line.options_amount_cents,
         lists=lists,
-        tags=tags.get(line.sku.pk, frozenset()) if line.sku else frozenset(),
+        tags=frozenset(tags.get(line.sku.pk, ())) if line.sku else frozenset(),
     )
 
 
 def _customer(cart: Cart, known: Definitions) -> EngineCustomer:
     customer = cart.customer
-    if customer is None:
-        return EngineCustomer(email=cart.email_norm)
-    tags = _tags_of(customer, known)
-    return EngineCustomer(id=customer.pk, email=cart.email_norm, status=customer.status, tags=tags)
+    tags = _tags_of(customer, known) if customer else {}
+    own = (ids.encode(customer.pk), customer.reference, customer.shopper_reference) if customer else ()
+    return EngineCustomer(
+        id=customer.pk if customer else None,
+        email=cart.email_norm,
+        status=customer.status if customer else None,
+        tags=frozenset(tags),
+        tag_names=frozenset(tags.values()),
+        names=frozenset(name for name in (cart.customer_reference, *own) if name),
+        country_code=_country(cart) if known.reads_countries else None,
+    )
+
+
+def _country(cart: Cart) -> str | None:
+    """Where the customer is: said, or by the address that the order is billed or else shipped to."""
+    order = cart.order
+    addresses = (order.billing_address, order.shipping_address) if order else ()
+    found = cart.country_code or next((address.country_code for address in addresses if address), None)
+    return found or (order.country_code if order else None)
 
 
 def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
@@ -233,8 +284,8 @@ def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
     items: dict[int, dict[int, Listed]] = {}
     skus = [line.sku.pk for line in cart.lines if line.sku]
     rows = _listed(connection.vendor).run({**cart.tenant._asdict(), "skus": skus}) if skus else ()
-    for sku, sku_list, position, quantity in rows:
-        items.setdefault(sku, {})[sku_list] = Listed(position, quantity)
+    for sku, sku_list, *listed in rows:
+        items.setdefault(sku, {})[sku_list] = Listed(*listed)
     listings = {}
     for line in cart.lines:
         listings[line.id] = dict(items.get(line.sku.pk, {})) if line.sku else {}
@@ -250,7 +301,7 @@ def _listings(cart: Cart, known: Definitions) -> dict[int, dict[int, Listed]]:
 @lru_cache
 def _listed(vendor: str) -> Statement:
     rows = SkuListItem.objects.owned_by(ANY_TENANT).filter(sku__among=Parameter("skus"))
-    return Statement(rows.values_list("sku_id", "sku_list_id", "position", "quantity"))
+    return Statement(rows.values_list("sku_id", "sku_list_id", *Listed._fields))
 
 
 @lru_cache(65_536)
@@ -258,19 +309,19 @@ def _matches(pattern: str, code: str) -> bool:
     return patterns.matches(pattern, code)
 
 
-def _tags_of(row: Customer | StoredOrder, known: Definitions) -> frozenset[int]:
-    return _tags(type(row), [row.pk]).get(row.pk, frozenset()) if known.reads_tags else frozenset()
+def _tags_of(row: Customer | StoredOrder, known: Definitions) -> Mapping[int, str]:
+    return _tags(type(row), [row.pk]).get(row.pk, {}) if known.reads_tags else {}
 
 
-def _tags(model: Any, keys: Collection[int]) -> dict[int, frozenset[int]]:
-    """Row -> the keys of its tags. The relation is the tags' own: nothing here imports them."""
-    tags: dict[int, set[int]] = {}
-    for key, tag in _tagged(connection.vendor, model).run({"keys": list(keys)}) if keys else ():
-        tags.setdefault(key, set()).add(tag)
-    return {key: frozenset(found) for key, found in tags.items()}
+def _tags(model: Any, keys: Collection[int]) -> dict[int, dict[int, str]]:
+    """Row -> its tags by key and name. The relation is the tags' own: nothing here imports them."""
+    tags: dict[int, dict[int, str]] = {}
+    for key, tag, name in _tagged(connection.vendor, model).run({"keys": list(keys)}) if keys else ():
+        tags.setdefault(key, {})[tag] = name
+    return tags
 
 
 @lru_cache
 def _tagged(vendor: str, model: Any) -> Statement:
     rows = model.objects.filter(pk__among=Parameter("keys"), tags__isnull=False)
-    return Statement(rows.values_list("pk", "tags"))
+    return Statement(rows.values_list("pk", "tags", "tags__name"))

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
 from django.core.exceptions import ValidationError
@@ -12,8 +13,19 @@ from commerce.models.amounts import cents_field, quantity_field
 from commerce.models.records import Disabling, HasSharedSecret, validate_strings
 from commerce.money import MAX_CENTS, CurrencyCodeField, PercentageField
 from commerce.outgoing import circuit_state, validate_callback_url
-from promotions import custom_filters, flex_rules
+from promotions import custom_filters, flex_rules, restrictions
 from promotions.engine import lifecycle
+
+LONGEST_TEXT = 65_535
+ALWAYS, NEVER = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+"""Since when and until when promotions are open that no start or end was set for."""
+
+
+def limit_field(**options: Any) -> Any:
+    return models.BigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)], **options
+    )
+
 
 Problem = tuple[str, ValidationError]
 """An attribute, and what is wrong with it."""
@@ -58,13 +70,23 @@ PromotionManager = KindManager.from_queryset(PromotionQuerySet)
 class Promotion(Disabling, HasSharedSecret, OfKind):
     """What may be taken off an order, within a window and an application scope. `kind` says how."""
 
+    class Context(models.TextChoices):
+        ITEMS = "items"
+        SHIPPING = "shipping"
+        ITEMS_AND_SHIPPING = "items_and_shipping"
+
     FAMILY = "promotions"
 
     objects: ClassVar[Any] = PromotionManager()
 
     name = models.CharField(max_length=255)
+    description = models.TextField(max_length=LONGEST_TEXT, null=True, blank=True)
+    note = models.TextField(max_length=LONGEST_TEXT, null=True, blank=True, help_text="For whoever runs the shop.")
     currency_code = CurrencyCodeField(null=True, blank=True)
     exclusive = models.BooleanField(default=False)
+    exclusive_by_size = models.BooleanField(
+        default=False, help_text="Applies alone, where it takes off more than all the others together."
+    )
     priority = models.IntegerField(
         null=True,
         blank=True,
@@ -73,10 +95,16 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
     )
     starts_at = models.DateTimeField()
     expires_at = models.DateTimeField(help_text="The promotion no longer applies at this instant.")
-    total_usage_limit = models.BigIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(0), MaxValueValidator(MAX_CENTS)]
-    )
+    total_usage_limit = limit_field()
     total_usage_count = models.BigIntegerField(default=0, editable=False)
+    customer_usage_limit = limit_field(help_text="How often one customer may use it, by whatever code.")
+    discounts_per_redemption = limit_field(help_text="How many invoices a redemption discounts that was made ahead.")
+    restrictions = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[restrictions.check],
+        help_text="Objects with a type, each type once; the README lists them.",
+    )
     release_on_cancel = models.BooleanField(
         default=True, help_text="Whether an order that is cancelled before its approval gives its use back."
     )
@@ -93,10 +121,22 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
     market = models.ForeignKey(Market, on_delete=models.PROTECT, null=True, blank=True, related_name="promotions")
     sku_list = models.ForeignKey(SkuList, on_delete=models.PROTECT, null=True, blank=True, related_name="promotions")
 
+    discount_context = models.CharField(
+        max_length=18, choices=Context, default=Context.ITEMS, help_text="What of the order is discounted."
+    )
     percentage = PercentageField(
-        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)], help_text="From 1 to 100."
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(Decimal("0.0001")), MaxValueValidator(100)],
+        help_text="Up to 100, with up to four decimals.",
     )
     fixed_amount_cents = cents_field()
+    declining_balance = models.BooleanField(
+        default=False, help_text="Every coupon holds the amount, and what is used of it is gone."
+    )
+    whole_order = models.BooleanField(
+        default=False, help_text="The amount is the price of all that is discounted together, not of each unit."
+    )
     x = quantity_field(help_text="Of every so many units...")
     y = quantity_field(help_text="...so many are paid.")
     cheapest_free = models.BooleanField(
@@ -122,7 +162,7 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="promotion_window"),
             models.CheckConstraint(
-                condition=~Q(kind="percentage_discount") | Q(percentage__gt=0, percentage__lte=100),
+                condition=~Q(kind="percentage_discount") | Q(percentage__gte=0, percentage__lte=100),
                 name="percentage_discount_percentage",
             ),
             models.CheckConstraint(
@@ -131,7 +171,8 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
             ),
             models.CheckConstraint(
                 condition=~Q(kind="fixed_price")
-                | Q(fixed_amount_cents__gte=0, currency_code__isnull=False, sku_list__isnull=False),
+                | Q(fixed_amount_cents__gte=0, currency_code__isnull=False)
+                & (Q(sku_list__isnull=False) | Q(whole_order=True)),
                 name="fixed_price_cents_currency_and_list",
             ),
             models.CheckConstraint(
@@ -153,7 +194,12 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
 
     def clean(self) -> None:
         self._complete()
-        problems = [*self._window_problems(), *self._scope_problems(), *self._kind_problems()]
+        problems = [
+            *self._window_problems(),
+            *self._scope_problems(),
+            *self._kind_problems(),
+            *self._restrictions_problems(),
+        ]
         if problems:
             raise ValidationError(dict(problems))
 
@@ -172,7 +218,7 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
             yield "currency_code", ValidationError("is not the currency of the market", code="invalid")
         if self.kind in (FixedAmountPromotion.KIND, FixedPricePromotion.KIND) and not self.currency_code:
             yield "currency_code", ValidationError("can't be blank", code="blank")
-        if self.kind in OF_LISTED_ITEMS and not self.sku_list:
+        if self.kind in OF_LISTED_ITEMS and not self.sku_list and not self.whole_order:
             yield "sku_list", ValidationError("must exist", code="blank")
         if self.kind == FreeGiftPromotion.KIND and self.sku_list and not self.sku_list.manual:
             yield "sku_list", ValidationError("must be a manual list", code="invalid")
@@ -184,6 +230,14 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
             yield "x", ValidationError("must be greater than y", code="greater_than")
         if self.kind == FlexPromotion.KIND and self.rules != self.stored("rules"):
             yield from self._rules_problems()
+        if self.stored("total_usage_count") and self.declining_balance != self.stored("declining_balance"):
+            yield "declining_balance", ValidationError("can't be changed: coupons were used", code="invalid")
+
+    def _restrictions_problems(self) -> Iterator[Problem]:
+        try:
+            restrictions.check(self.restrictions)
+        except ValidationError as refused:
+            yield "restrictions", refused
 
     def _rules_problems(self) -> Iterator[Problem]:
         try:

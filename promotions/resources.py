@@ -110,6 +110,12 @@ class PromotionResource(Resource):
         "total_usage_count",
         "total_usage_reached",
         "release_on_cancel",
+        "description",
+        "note",
+        "exclusive_by_size",
+        "customer_usage_limit",
+        "discounts_per_redemption",
+        "restrictions",
         "active",
         "status",
         "weight",
@@ -162,7 +168,7 @@ class Promotions(PromotionResource):
 class PercentageDiscountPromotions(PromotionResource):
     type = "percentage_discount_promotions"
     model = PercentageDiscountPromotion
-    attributes = (*PromotionResource.attributes, "percentage")
+    attributes = (*PromotionResource.attributes, "percentage", "discount_context")
     required = ("percentage",)
     relationships = WITH_SKUS
 
@@ -186,16 +192,18 @@ class AmountResource(PromotionResource):
 class FixedAmountPromotions(AmountResource):
     type = "fixed_amount_promotions"
     model = FixedAmountPromotion
+    attributes = (*AmountResource.attributes, "discount_context", "declining_balance")
     relationships = WITH_SKUS
 
 
 @registry.register
 class FixedPricePromotions(AmountResource):
-    """`fixed_amount_cents` is the new price of a unit."""
+    """`fixed_amount_cents` is the new price of a unit, or with `whole_order` of all that is discounted."""
 
     type = "fixed_price_promotions"
     model = FixedPricePromotion
-    relationships = OF_LISTED
+    attributes = (*AmountResource.attributes, "whole_order")
+    relationships = WITH_SKUS
 
 
 @registry.register

@@ -1,4 +1,4 @@
-from commerce.models.access import Application, IssuedGrant, IssuedToken, Role
+from commerce.models.access import ApiKey, Application, IssuedGrant, IssuedToken, Role
 from commerce.models.activity import Event, PricingRevision, Version
 from commerce.models.catalog import Bundle, ShippingCategory, Sku, SkuList, SkuListItem, SkuOption
 from commerce.models.customers import Address, Customer, CustomerAddress, CustomerGroup, normalise_email
@@ -24,6 +24,7 @@ __all__ = [
     "PRICE_TIER_KINDS",
     "Address",
     "Adjustment",
+    "ApiKey",
     "Application",
     "Bundle",
     "Customer",

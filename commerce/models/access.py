@@ -152,3 +152,18 @@ class IssuedGrant(OfOwner):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} of {self.application}"
+
+
+class ApiKey(models.Model):
+    """A secret that proves an application by itself, for dialects that know no tokens. Only its hash is kept."""
+
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="api_keys")
+    digest = models.CharField(max_length=64, unique=True)
+    """SHA-256 of the key, which is too random to be guessed from it."""
+    ending = models.CharField(max_length=4)
+    """By which people tell their keys apart."""
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"...{self.ending} of {self.application}"

@@ -38,6 +38,8 @@ class Event(Activity):
     wire_type = "events"
 
     name = models.CharField(max_length=96)
+    payload = models.JSONField(null=True)
+    """What is told of it, where that is more than which resource it is about."""
 
     class Meta:
         indexes = [

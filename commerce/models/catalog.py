@@ -143,6 +143,12 @@ class SkuListItem(Owned):
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="sku_list_items")
     position = models.IntegerField(blank=True, help_text="Behind the last one of the list if not given.")
     quantity = models.IntegerField(default=1, validators=[MinValueValidator(1)])
+    max_per_coupon = models.IntegerField(
+        default=0,
+        validators=[MinValueValidator(0)],
+        help_text="How many of its units a coupon discounts in one order; 0 is no limit.",
+    )
+    price_amount_cents = cents_field(help_text="What a unit costs with a promotion that sets the price of the list.")
 
     is_priced = True
     taken = {"sku_list_item_sku": "sku"}

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from django.db import models
 from django.db.models import Q
 
-from commerce.codes import LONGEST_CODE, clean_code
+from commerce.codes import LONGEST_CODE, clean_code, code_lengths
 from commerce.models.activity import Activity
 from commerce.models.amounts import cents_field, inherit_currency
 from commerce.models.customers import Customer
@@ -93,7 +93,7 @@ class GiftCard(Unguessable, Owned):
     def clean(self) -> None:
         if self.code != self.stored("code") or not self.code:
             self.code = self.code or str(uuid.uuid4())[: self.organization.setting("gift_cards_max_code_length")]
-            clean_code(self, "gift_cards")
+            clean_code(self, *code_lengths(self.organization, "gift_cards"))
         self._clean_currency()
         self._clean_balance()
 

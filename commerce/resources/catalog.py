@@ -146,7 +146,7 @@ class SkuLists(Resource):
 class SkuListItems(Resource):
     type = "sku_list_items"
     model = SkuListItem
-    attributes = ("position", "sku_code", "quantity")
+    attributes = ("position", "sku_code", "quantity", "max_per_coupon", "price_amount_cents")
     columns = {"sku_code": "sku__code"}
     create_only = ("sku_list", "sku")
     filterable = sortable = ("position", "quantity")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from promotions.engine.allocation import half_up, spread
-from promotions.engine.cart import Cart, LinePart, ShipmentPart, prices, units_of
+from promotions.engine.cart import Cart, Items, LinePart, ShipmentPart, prices, units_of
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Discount, Given, Outcome, Promotion
 
@@ -16,35 +16,75 @@ NO_EFFECT = Refusal("no_effect")
 # --- Off what is left -----------------------------------------------------------------------------
 
 
+ITEMS, SHIPPING, ITEMS_AND_SHIPPING = CONTEXTS = ("items", "shipping", "items_and_shipping")
+"""What of an order is discounted."""
+
+
 @dataclass(frozen=True, slots=True)
 class PercentageDiscount:
     """A share of what is left of the targets, `Fraction(15, 100)` of it."""
 
     part: Fraction
+    context: str = ITEMS
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
-        targets = cart.targets(promotion.sku_list_id)
+        targets = _in_context(cart, promotion, self.context)
         base = sum(target.amount for target in targets)
         return _proportional(cart, targets, half_up(base * self.part.numerator, self.part.denominator))
 
 
 @dataclass(frozen=True, slots=True)
 class FixedAmount:
-    """An amount once an order, as far as the targets hold it."""
+    """An amount once an order, as far as the targets hold it; off each unit, where a coupon is for so many units."""
 
     cents: int
+    context: str = ITEMS
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
-        targets = cart.targets(promotion.sku_list_id)
+        if promotion.applies_to_count is not None and promotion.is_for_items and self.context == ITEMS:
+            return self._off_units(cart, promotion)
+        targets = _in_context(cart, promotion, self.context)
         return _proportional(cart, targets, min(self.cents, sum(target.amount for target in targets)))
 
+    def _off_units(self, cart: Cart, promotion: Promotion) -> Discount | Refusal:
+        targets = cart.targets(promotion)
+        if not targets:
+            return NO_ITEMS
+        taken = []
+        for target in targets:
+            for run in target.runs:
+                cents = sum(min(self.cents, price) * quantity for price, quantity in prices(run).items())
+                target.take_off(run, cents)
+                taken.append((target, cents))
+        return _discount(cart, taken)
 
-def _proportional(cart: Cart, targets: Sequence[LinePart], cents: int) -> Discount | Refusal:
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What is left of the amount that a coupon holds, as far as the targets hold it."""
+
+    cents: int
+    context: str = ITEMS
+
+    def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
+        balance = self.cents if promotion.balance_cents is None else promotion.balance_cents
+        if not balance:
+            return Refusal("balance_used_up")
+        targets = _in_context(cart, promotion, self.context)
+        return _proportional(cart, targets, min(balance, sum(target.amount for target in targets)))
+
+
+def _in_context(cart: Cart, promotion: Promotion, context: str) -> Sequence[Items | ShipmentPart]:
+    lines = cart.targets(promotion) if context != SHIPPING else ()
+    return [*lines, *cart.shipments] if context != ITEMS else lines
+
+
+def _proportional(cart: Cart, targets: Sequence[Items | ShipmentPart], cents: int) -> Discount | Refusal:
     """Takes `cents` off the targets, in proportion to what is left of each."""
     return _taken(cart, targets, spread(cents, [target.amount for target in targets]))
 
 
-def _taken(cart: Cart, targets: Sequence[LinePart], shares: Sequence[int]) -> Discount | Refusal:
+def _taken(cart: Cart, targets: Sequence[Items | ShipmentPart], shares: Sequence[int]) -> Discount | Refusal:
     if not targets:
         return NO_ITEMS
     taken = [(target, cents) for target, cents in zip(targets, shares, strict=True) if cents]
@@ -58,20 +98,28 @@ def _taken(cart: Cart, targets: Sequence[LinePart], shares: Sequence[int]) -> Di
 
 @dataclass(frozen=True, slots=True)
 class FixedPrice:
-    """A new price for each unit, where it is lower. Options are outside of it."""
+    """A new price for each unit, where it is lower; the SKU list may have another for its item. Options are outside.
+
+    With `whole_order` the price of all targets together, options included.
+    """
 
     cents: int
+    whole_order: bool = False
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
-        targets = cart.targets(promotion.sku_list_id)
+        targets = cart.targets(promotion)
         if not targets:
             return NO_ITEMS
-        return _discount(cart, [(target, self._reprice(target)) for target in targets])
+        if self.whole_order:
+            return _proportional(cart, targets, max(0, sum(target.amount for target in targets) - self.cents))
+        return _discount(cart, [(target, self._reprice(target, promotion)) for target in targets])
 
-    def _reprice(self, target: LinePart) -> int:
+    def _reprice(self, target: Items, promotion: Promotion) -> int:
+        listed = target.line.lists.get(promotion.sku_list_id or 0)
+        price = self.cents if listed is None or listed.price_amount_cents is None else listed.price_amount_cents
         taken = 0
         for run in target.runs:
-            cents = run.amount - run.quantity * self.cents
+            cents = run.amount - run.quantity * price
             if cents > 0 and not run.is_free and not run.is_repriced:
                 target.take_off(run, cents)
                 run.is_repriced = True
@@ -128,7 +176,7 @@ class BuyXPayY:
     cheapest_free: bool = False
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
-        targets = cart.targets(promotion.sku_list_id)
+        targets = cart.targets(promotion)
         if not targets:
             return NO_ITEMS
         pools = [targets] if self.cheapest_free else _by_item(targets)
@@ -141,14 +189,14 @@ class BuyXPayY:
         return _discount(cart, taken)
 
 
-def _by_item(targets: Sequence[LinePart]) -> list[Sequence[LinePart]]:
-    pools: dict[tuple[str, str], list[LinePart]] = {}
+def _by_item(targets: Sequence[Items]) -> list[Sequence[Items]]:
+    pools: dict[tuple[str, str], list[Items]] = {}
     for target in targets:
         pools.setdefault(target.item, []).append(target)
     return [*pools.values()]
 
 
-def give_cheapest(pool: Sequence[LinePart], wanted: int) -> list[tuple[LinePart, int]]:
+def give_cheapest(pool: Sequence[Items], wanted: int) -> list[tuple[Items, int]]:
     """Makes the cheapest units of several lines free, unless they cost nothing; the cents that came off each line."""
     units = list(units_of(pool))
     quantity_of = [0] * len(units)
@@ -167,7 +215,7 @@ def give_cheapest(pool: Sequence[LinePart], wanted: int) -> list[tuple[LinePart,
     ]
 
 
-def _discount(cart: Cart, taken: list[tuple[LinePart, int]]) -> Discount | Refusal:
+def _discount(cart: Cart, taken: Sequence[tuple[Items | ShipmentPart, int]]) -> Discount | Refusal:
     shares = cart.taken(taken)
     return Discount(shares) if shares else NO_EFFECT
 
@@ -209,7 +257,7 @@ class External:
     """What another service answered for this order, off the targets it names, no more than is left of them."""
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
-        targets = cart.targets(promotion.sku_list_id)
+        targets = cart.targets(promotion)
         if not targets:
             return NO_ITEMS
         outcome = given.outcomes.get(promotion.id)
@@ -217,7 +265,7 @@ class External:
             return UNANSWERED
         return outcome.refusal or self._told(cart, targets, outcome)
 
-    def _told(self, cart: Cart, targets: Sequence[LinePart], outcome: Outcome) -> Discount | Refusal:
+    def _told(self, cart: Cart, targets: Sequence[Items], outcome: Outcome) -> Discount | Refusal:
         cents_of = dict(outcome.lines)
         named = [target for target in targets if target.line.id in cents_of] if cents_of else targets
         if any(cents is not None for cents in cents_of.values()):

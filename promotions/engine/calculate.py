@@ -8,6 +8,7 @@ from promotions.engine.benefits import UNANSWERED
 from promotions.engine.book import Book, standing
 from promotions.engine.cart import Cart
 from promotions.engine.reasons import Refusal
+from promotions.engine.restrictions import BuyGet
 from promotions.engine.types import (
     Applied,
     Claim,
@@ -20,6 +21,7 @@ from promotions.engine.types import (
 )
 
 SUPERSEDED = Refusal("superseded_by_exclusive")
+BEATEN = Refusal("superseded_by_others")
 NOT_FOUND = Refusal("coupon_not_found")
 OPENED_TWICE = Refusal("opened_by_another_code")
 
@@ -40,12 +42,10 @@ def calculate(
     `limit` is how many of the book's are considered, the first ones by rank; `exhausted` the keys of those whose usage
     limit is reached. Every claim that did not apply is told why; with `explain` every promotion of the book too.
     """
-    cart = Cart(order)
     given = Given(now, outcomes or {})
     found = book.candidates(order, now, limit, exhausted, every=explain)
     opened, refused = _opened(claims, order, now, exhausted)
-    entrants = _in_order(found, opened)
-    applied, not_applied = _exclusive_pass(cart, entrants, given)
+    cart, applied, not_applied = _best(order, _in_order(found, opened), given)
     refused += not_applied
     if explain:
         refused += book.absent(order, now, exhausted, found)
@@ -83,6 +83,33 @@ def _in_order(automatic: Iterable[Promotion], opened: Sequence[Entrant]) -> list
     return sorted([*entrants, *opened], key=lambda entrant: entrant.promotion.rank) if opened else entrants
 
 
+def _best(order: Order, entrants: Sequence[Entrant], given: Given) -> tuple[Cart, list[Applied], list[NotApplied]]:
+    """One that is exclusive by its size stays alone where it beats all the others together; else they apply."""
+    others = [entrant for entrant in entrants if not entrant.promotion.exclusive_by_size]
+    cart = Cart(order)
+    applied, refused = _exclusive_pass(cart, others, given)
+    alone = [entrant for entrant in entrants if entrant.promotion.exclusive_by_size]
+    if not alone:
+        return cart, applied, refused
+    if applied and applied[0].promotion.exclusive:
+        return cart, applied, refused + [NotApplied(SUPERSEDED, *entrant) for entrant in alone]
+    carts = [Cart(order) for _ in alone]
+    results = [_judge_and_apply(each, entrant, given) for each, entrant in zip(carts, alone, strict=True)]
+    sizes = [0 if isinstance(result, NotApplied) else result.amount_cents for result in results]
+    best = max(range(len(alone)), key=sizes.__getitem__)
+    winner = results[best]
+    if isinstance(winner, NotApplied) or winner.amount_cents <= sum(one.amount_cents for one in applied):
+        beaten = [_beaten(result, BEATEN) for result in results]
+        return cart, applied, refused + beaten
+    lost = [NotApplied(SUPERSEDED, one.promotion, one.claim) for one in applied]
+    beaten = [_beaten(result, SUPERSEDED) for place, result in enumerate(results) if place != best]
+    return carts[best], [winner], refused + lost + beaten
+
+
+def _beaten(result: Applied | NotApplied, why: Refusal) -> NotApplied:
+    return result if isinstance(result, NotApplied) else NotApplied(why, result.promotion, result.claim)
+
+
 def _exclusive_pass(cart: Cart, entrants: Sequence[Entrant], given: Given) -> tuple[list[Applied], list[NotApplied]]:
     """The first exclusive promotion that takes something off is the only one; without one all the others apply."""
     applied: list[Applied] = []
@@ -92,21 +119,24 @@ def _exclusive_pass(cart: Cart, entrants: Sequence[Entrant], given: Given) -> tu
             refused.append(NotApplied(SUPERSEDED, *entrant))
             continue
         result = _judge_and_apply(cart, entrant, given)
-        if isinstance(result, Refusal):
-            refused.append(NotApplied(result, *entrant))
+        if isinstance(result, NotApplied):
+            refused.append(result)
         else:
             applied.append(result)
     return applied, refused
 
 
-def _judge_and_apply(cart: Cart, entrant: Entrant, given: Given) -> Applied | Refusal:
+def _judge_and_apply(cart: Cart, entrant: Entrant, given: Given) -> Applied | NotApplied:
     promotion = entrant.promotion
     for rule in promotion.rules:
         if refusal := rule.refusal(cart):
-            return refusal
+            return NotApplied(refusal, *entrant)
+    additions = tuple(
+        addition for one in promotion.selections if isinstance(one, BuyGet) for addition in one.additions(cart)
+    )
     result = promotion.benefit.apply(cart, promotion, given)
     if isinstance(result, Refusal):
-        return result
+        return NotApplied(result, *entrant, additions)
     outcome = given.outcomes.get(promotion.id)
     return Applied(
         promotion,
@@ -115,6 +145,7 @@ def _judge_and_apply(cart: Cart, entrant: Entrant, given: Given) -> Applied | Re
         entrant.claim,
         (outcome and outcome.name) or promotion.name,
         result.rule_outcomes,
+        additions,
     )
 
 

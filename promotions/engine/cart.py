@@ -1,10 +1,11 @@
 """What is left to pay while promotions are applied one after another."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from promotions.engine.allocation import spread
-from promotions.engine.types import Line, Order, Share, Shipment
+from promotions.engine.types import Line, Order, Promotion, Share, Shipment
 
 
 @dataclass(slots=True)
@@ -36,12 +37,41 @@ class Part:
         raise NotImplementedError
 
 
+class Items(Part):
+    """A line, or some of its units."""
+
+    __slots__ = ()
+
+    line: Line
+    runs: list[Run]
+
+    @property
+    def whole(self) -> "LinePart":
+        raise NotImplementedError
+
+    @property
+    def item(self) -> tuple[str, str]:
+        return self.line.item_type, self.line.code
+
+    def take_off(self, run: Run, cents: int) -> None:
+        """Takes `cents` off one of the runs."""
+        raise NotImplementedError
+
+    def give(self, run: Run, quantity: int) -> int:
+        """Makes `quantity` units of a run free; the cents that were left of them."""
+        raise NotImplementedError
+
+
 class ShipmentPart(Part):
     __slots__ = ("shipment",)
 
     def __init__(self, shipment: Shipment) -> None:
         self.shipment = shipment
         self.amount = shipment.amount_cents
+
+    @property
+    def whole(self) -> "ShipmentPart":
+        return self
 
     def take(self, cents: int) -> None:
         self.amount -= cents
@@ -50,7 +80,7 @@ class ShipmentPart(Part):
         return Share(cents, None, self.shipment.id)
 
 
-class LinePart(Part):
+class LinePart(Items):
     """A line: its units, as runs once promotions told them apart, and its options, which no promotion counts."""
 
     __slots__ = ("_runs", "_units", "line", "options")
@@ -63,11 +93,11 @@ class LinePart(Part):
         self.amount = self._units + self.options
 
     @property
-    def item(self) -> tuple[str, str]:
-        return self.line.item_type, self.line.code
+    def whole(self) -> "LinePart":
+        return self
 
     @property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[Run]:  # type: ignore[override]
         if self._runs is None:
             self._runs = [Run(self.line.quantity, self._units)]
         return self._runs
@@ -85,7 +115,6 @@ class LinePart(Part):
         self.options -= of_options
 
     def take_off(self, run: Run, cents: int) -> None:
-        """Takes `cents` off one of the runs."""
         run.amount -= cents
         self.amount -= cents
 
@@ -107,7 +136,6 @@ class LinePart(Part):
         return first
 
     def give(self, run: Run, quantity: int) -> int:
-        """Makes `quantity` units of a run free; the cents that were left of them."""
         given = self.cut(run, quantity)
         cents = given.amount
         self.take_off(given, cents)
@@ -116,6 +144,63 @@ class LinePart(Part):
 
     def share(self, cents: int) -> Share:
         return Share(cents, self.line.id)
+
+
+class UnitsPart(Items):
+    """Some units of a line, without its options."""
+
+    __slots__ = ("_whole", "runs")
+
+    def __init__(self, whole: LinePart, runs: list[Run]) -> None:
+        self._whole = whole
+        self.runs = runs
+
+    @property
+    def whole(self) -> LinePart:
+        return self._whole
+
+    @property
+    def line(self) -> Line:  # type: ignore[override]
+        return self._whole.line
+
+    @property
+    def amount(self) -> int:  # type: ignore[override]
+        return sum(run.amount for run in self.runs)
+
+    def take(self, cents: int) -> None:
+        for run, share in zip(self.runs, spread(cents, [run.amount for run in self.runs]), strict=True):
+            self._whole.take_off(run, share)
+
+    def take_off(self, run: Run, cents: int) -> None:
+        self._whole.take_off(run, cents)
+
+    def give(self, run: Run, quantity: int) -> int:
+        return self._whole.give(run, quantity)
+
+    def share(self, cents: int) -> Share:
+        return self._whole.share(cents)
+
+
+def dearest(parts: Sequence[Items], most: int) -> list[Items]:
+    """The `most` units of several lines of which most is left to pay, equal ones in the order of the lines."""
+    chosen: dict[int, list[Run]] = {}
+    runs = [(place, run) for place, part in enumerate(parts) for run in list(part.runs)]
+    for place, run in sorted(runs, key=lambda one: (-Fraction(one[1].amount, one[1].quantity), one[0])):
+        quantity = min(run.quantity, most)
+        if quantity:
+            if quantity < run.quantity:
+                parts[place].whole.cut(run, run.quantity - quantity)  # the cheaper ones go
+            chosen.setdefault(place, []).append(run)
+            most -= quantity
+    return [UnitsPart(parts[place].whole, chosen[place]) for place in sorted(chosen)]
+
+
+def dearest_of_each(parts: Sequence[Items], most_of: Mapping[str, int]) -> list[Items]:
+    """Of items by their codes so many units each, the most expensive ones; items without a number whole."""
+    chosen = [part for part in parts if part.line.code not in most_of]
+    for code, most in most_of.items():
+        chosen += dearest([part for part in parts if part.line.code == code], most)
+    return chosen
 
 
 def prices(run: Run) -> dict[int, int]:
@@ -150,22 +235,34 @@ class Cart:
         """The lines whose item the SKU list holds."""
         return self._listed.get(sku_list_id, ())
 
-    def targets(self, sku_list_id: int | None) -> Sequence[LinePart]:
-        """The lines a promotion is for, by its SKU list."""
-        if sku_list_id is None:
-            return [part for part in self.lines if part.line.discountable]
-        return self.listed(sku_list_id)
+    def targets(self, promotion: Promotion) -> Sequence[Items]:
+        """The lines a promotion is for, or the units of them."""
+        sku_list = promotion.sku_list_id
+        targets: Sequence[Items]
+        if sku_list is None:
+            targets = [part for part in self.lines if part.line.discountable]
+        else:
+            targets = self.listed(sku_list)
+            most = {part.line.code: part.line.lists[sku_list].max_per_coupon for part in targets}
+            if any(most.values()):
+                targets = dearest_of_each(targets, {code: units for code, units in most.items() if units})
+        for selection in promotion.selections:
+            targets = selection.selected(targets)
+        if promotion.applies_to_count is not None and promotion.is_for_items:
+            targets = dearest(targets, promotion.applies_to_count)
+        return targets
 
-    def taken(self, lines: Iterable[tuple[LinePart, int]]) -> tuple[Share, ...]:
-        """Notes what was taken off lines; one share a line, in the order of the lines."""
-        cents_of: dict[LinePart, int] = {}
-        for part, cents in lines:
+    def taken(self, parts: Iterable[tuple[Items | ShipmentPart, int]]) -> tuple[Share, ...]:
+        """Notes what was taken off parts; one share a line or shipment, in their order."""
+        cents_of: dict[LinePart | ShipmentPart, int] = {}
+        for part, cents in parts:
             if cents:
-                cents_of[part] = cents_of.get(part, 0) + cents
-        self.items_discount += sum(cents_of.values())
-        return tuple([part.share(cents_of[part]) for part in self.lines if part in cents_of])
+                whole = part.whole
+                cents_of[whole] = cents_of.get(whole, 0) + cents
+        self.items_discount += sum(cents_of[line] for line in self.lines if line in cents_of)
+        return tuple([part.share(cents_of[part]) for part in (*self.lines, *self.shipments) if part in cents_of])
 
 
-def units_of(parts: Iterable[LinePart]) -> Iterator[tuple[LinePart, Run]]:
+def units_of(parts: Iterable[Items]) -> Iterator[tuple[Items, Run]]:
     """The runs of lines that can still be given away."""
     return ((part, run) for part in parts for run in part.runs if not run.is_free)

@@ -1,6 +1,6 @@
 """What the engine is given and what it answers. Values only: amounts in cents, keys as numbers, instants in UTC."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
@@ -16,6 +16,10 @@ class Listed(NamedTuple):
 
     position: int = 0
     quantity: int = 1
+    max_per_coupon: int = 0
+    """How many units of it one promotion discounts; 0 is no limit."""
+    price_amount_cents: int | None = None
+    """What a unit costs with a promotion that sets prices, where that is not the promotion's own amount."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class Line:
     unit_amount_cents: int
     options_amount_cents: int = 0
     item_type: str = "skus"
+    product: str | None = None
+    """What it is a variant or a plan of, as the catalog calls that."""
     discountable: bool = True
     """Whether promotions without a SKU list take something off it; a gift card that is no taxable item is not."""
     lists: Mapping[int, Listed] = field(default_factory=dict)
@@ -50,6 +56,16 @@ class Customer:
     email: str | None = None
     status: str | None = None
     tags: frozenset[int] = frozenset()
+    tag_names: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    """What the customer is called here and elsewhere."""
+    country_code: str | None = None
+    uses: Mapping[int, int] = field(default_factory=dict)
+    """Key of a promotion with a limit per customer -> how often this one used it."""
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.id or self.email or self.names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +79,9 @@ class Order:
     shipments: tuple[Shipment, ...] = ()
     customer: Customer = Customer()
     tags: frozenset[int] = frozenset()
+    names: frozenset[str] = frozenset()
+    """What the order or invoice is called here and elsewhere."""
+    subscription: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     """The order as flex rules read it: a document of plain values, `{"line_items": [{"id": ..., "sku": {...}}]}`."""
 
@@ -82,6 +101,12 @@ class Rule(Protocol):
         """Why the order does not meet the rule; None if it does."""
 
 
+class Selection(Protocol):
+    """What of its targets a promotion is for."""
+
+    def selected(self, targets: Sequence[Any]) -> Sequence[Any]: ...
+
+
 class Benefit(Protocol):
     def apply(self, cart: Any, promotion: "Promotion", given: "Given") -> Discount | Refusal:
         """Takes the discount off the parts of the cart; what cannot take anything leaves the cart as it was."""
@@ -89,7 +114,10 @@ class Benefit(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promotion:
-    """`kind` is one of `lifecycle.TYPE_RANK`; `sku_list_id` limits what is discounted to items of that list."""
+    """`kind` is one of `lifecycle.TYPE_RANK`; `sku_list_id` limits what is discounted to items of that list.
+
+    `applies_to_count` and `balance_cents` are those of the coupon that opens it.
+    """
 
     id: int
     kind: str
@@ -99,14 +127,26 @@ class Promotion:
     name: str = ""
     disabled_at: datetime | None = None
     exclusive: bool = False
+    exclusive_by_size: bool = False
+    """Applies alone, where it takes off more than all the others together."""
     priority: int | None = None
     currency_code: str | None = None
     market_id: int | None = None
     sku_list_id: int | None = None
     total_usage_limit: int | None = None
     rules: tuple[Rule, ...] = ()
+    selections: tuple[Selection, ...] = ()
+    applies_to_count: int | None = None
+    """How many units of listed items are discounted, the most expensive ones."""
+    balance_cents: int | None = None
+    """What is left of a declining amount."""
     rank: tuple[int, int] = field(init=False, repr=False, compare=False)
     """Sorts promotions as they apply, first ones first."""
+
+    @property
+    def is_for_items(self) -> bool:
+        """Whether it is for certain items, rather than for the order as it is."""
+        return self.sku_list_id is not None or bool(self.selections)
 
     def __post_init__(self) -> None:
         weight = lifecycle.weight(self.exclusive, self.priority, self.kind, self.starts_at)
@@ -161,12 +201,16 @@ class Applied(NamedTuple):
     claim: Claim | None = None
     name: str = ""
     rule_outcomes: tuple[Mapping[str, Any], ...] = ()
+    additions: tuple[tuple[str, int], ...] = ()
+    """Codes of items that the order gets by the promotion, each with how many units of it are not in the order yet."""
 
 
 class NotApplied(NamedTuple):
     refusal: Refusal
     promotion: Promotion | None = None
     claim: Claim | None = None
+    additions: tuple[tuple[str, int], ...] = ()
+    """Those of a promotion that would apply to them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
