@@ -108,7 +108,7 @@ class DialectView(APIView):
 
     # --- Refusing ---------------------------------------------------------------------------------
 
-    def handle_exception(self, cause: Exception) -> HttpResponse:
+    def handle_exception(self, cause: Exception) -> HttpResponse:  # type: ignore[override]
         return self.refused(self.problem_of(cause))
 
     def problem_of(self, cause: Exception) -> Problem:
