@@ -27,6 +27,8 @@ $(INSTALLED): requirements.lock
 ifdef DATABASE_URL
 run: export EMBEDDED ?= 1
 endif
+run: export REBILLY_MOUNT ?= /
+run: export TICKETING_MOUNT ?= /
 run: install ## Serve a demo on 127.0.0.1 (PORT=8000); data stays in .data, or in DATABASE_URL
 	@$(BIN)/python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
 		{ echo "Port $(PORT) is taken; PORT= names another"; exit 1; }

@@ -3,6 +3,7 @@
 Without DATABASE_URL the server is embedded: SQLite and generated keys in DATA_DIR. With it, keys must be given.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -184,6 +185,27 @@ REGION = env.str("REGION", "eu-west-1")
 """Told in every token; clients show it and nothing depends on it."""
 OUTGOING_ALLOWED_HOSTS = env.list("OUTGOING_ALLOWED_HOSTS", default=[])
 """`host` or `host:port` of servers that may be called though they are private or speak plain HTTP."""
+
+
+def _mount(variable: str, mount: str) -> str:
+    """Where a dialect is served: "" nowhere, "/" at the root, "/path" below that path."""
+    first = mount.strip("/").partition("/")[0]
+    if not re.fullmatch(r"(/|(/[\w~-][\w.~-]*)+)?", mount, re.ASCII) or first in _TAKEN:
+        raise ImproperlyConfigured(f"{variable} must be /, or a path such as /{variable.partition('_')[0].lower()}")
+    return mount
+
+
+_TAKEN = ("api", "admin", "oauth", "static", "healthz", "readyz")
+"""First segments of paths that are ours."""
+
+REBILLY_MOUNT = _mount("REBILLY_MOUNT", env.str("REBILLY_MOUNT", ""))
+TICKETING_MOUNT = _mount("TICKETING_MOUNT", env.str("TICKETING_MOUNT", ""))
+
+_usage_count = env.str("TICKETING_USAGE_COUNT", "")
+if _usage_count and not re.fullmatch(r"[1-9]\d{0,9}", _usage_count, re.ASCII):
+    raise ImproperlyConfigured("TICKETING_USAGE_COUNT must be a whole number above zero")
+TICKETING_USAGE_COUNT = int(_usage_count) if _usage_count else None
+"""How often a code of the ticketing dialect may be used where nothing says; None is without limit."""
 
 RATE_LIMITS = {
     "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),

@@ -1,11 +1,19 @@
+from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import URLResolver, include, path
 from django.views.generic import RedirectView
 
 from commerce import api, authorize, health, oauth
 from coupons.cart_page import try_a_cart
 from coupons.evaluations import evaluations, flex_check, order_evaluation
 from promotions import rule_checks
+
+
+def mounted(mount: str, dialect: str, *prefixes: str) -> list[URLResolver]:
+    """The URLs of a dialect below `mount`, and below each prefix of it; none where it is off."""
+    places = [f"{mount}/{prefix}".lstrip("/") for prefix in ("", *prefixes)] if mount else []
+    return [path(place, include(f"coupons.dialects.{dialect}.urls")) for place in places]
+
 
 urlpatterns = [
     path("api/evaluations", evaluations),
@@ -28,6 +36,8 @@ urlpatterns = [
     path("oauth/tokeninfo", oauth.tokeninfo),
     path("oauth/tokeninfo/", oauth.tokeninfo),
     path(".well-known/jwks.json", oauth.jwks),
+    *mounted(settings.REBILLY_MOUNT, "rebilly"),
+    *mounted(settings.TICKETING_MOUNT, "ticketing", "3.0.0/"),
 ]
 
 handler400 = "commerce.jsonapi.views.bad_request"

@@ -23,6 +23,8 @@ from django.conf import settings
 
 ROOT: Path = settings.BASE_DIR
 DOMAIN = "tessera.test"
+DIALECTS = {"REBILLY_MOUNT": "/", "TICKETING_MOUNT": "/"}
+NOT_INHERITED = ("DATABASE_URL", "EMBEDDED", "DJANGO_SETTINGS_MODULE")
 UNLIMITED = {f"RATE_LIMIT_{bucket}": "" for bucket in ("OAUTH", "READ", "WRITE", "PASSWORDS")}
 
 
@@ -82,14 +84,14 @@ def database() -> Iterator[dict[str, str]]:
 
 @contextmanager
 def running(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
-    """A server in `folder`, migrated and empty, without rate limits unless `environment` sets them.
+    """A server of all dialects in `folder`, migrated and empty, without rate limits unless `environment` sets them.
 
     It is on SQLite unless `environment` says otherwise, see `database`; `options` are granian's.
     """
     port = free_port()
-    inherited = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     told = {"DATA_DIR": str(folder / "data"), "ISSUER": f"https://auth.{DOMAIN}", "TRUSTED_PROXIES": "127.0.0.1"}
-    server = Server(f"http://127.0.0.1:{port}", inherited | told | UNLIMITED | environment)
+    server = Server(f"http://127.0.0.1:{port}", inherited | told | DIALECTS | UNLIMITED | environment)
     server.manage("migrate", "--verbosity", "0")
     granian = [
         str(Path(sys.executable).parent / "granian"),

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.server import ROOT, free_port, serving
+from tests.server import NOT_INHERITED, ROOT, free_port, serving
 
 README = (ROOT / "README.md").read_text()
-NEWCOMER = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "EMBEDDED")}
+NEWCOMER = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
 

@@ -13,6 +13,8 @@ from django.conf import LazySettings, settings
 from django.core.management import get_commands, load_command_class
 from django.test import Client
 
+from config.urls import mounted
+
 ROOT: Path = settings.BASE_DIR
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -131,6 +133,48 @@ def test_only_the_server_limits_its_statements(serving: str, limit: str | None) 
     told = in_settings("settings.DATABASES['default']['OPTIONS'].get('options')", **PRODUCTION, SERVING=serving)
 
     assert told.stdout == f"{limit!r}\n"
+
+
+MOUNTS = ["REBILLY_MOUNT", "TICKETING_MOUNT"]
+
+
+def test_dialects_are_off_by_default() -> None:
+    names = (*MOUNTS, "TICKETING_USAGE_COUNT")
+    told = in_settings(f"[getattr(settings, name) for name in {names}]", **dict.fromkeys(names, ""))
+
+    assert told.stdout == "['', '', None]\n"
+
+
+@pytest.mark.parametrize("variable", MOUNTS)
+@pytest.mark.parametrize("mount", ["/", "/rebilly", "/a/b-c/v1.0", "/3.0.0"])
+def test_a_dialect_is_mounted_at_a_path(variable: str, mount: str) -> None:
+    assert in_settings(f"settings.{variable}", **{variable: mount}).stdout == f"{mount!r}\n"
+
+
+@pytest.mark.parametrize("variable", MOUNTS)
+@pytest.mark.parametrize(
+    "mount", ["rebilly", "//", "/rebilly/", "/a//b", "/a b", "/..", "/<str:x>", "/é", "/a\n", "/api", "/admin/x", "1"]
+)
+def test_a_mount_that_is_no_path_or_one_of_ours_is_refused(variable: str, mount: str) -> None:
+    assert f"ImproperlyConfigured: {variable} must be /" in in_settings("None", **{variable: mount}).stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "1.5", "many", "99999999999"])
+def test_a_usage_count_that_is_no_number_above_zero_is_refused(count: str) -> None:
+    failed = in_settings("None", TICKETING_USAGE_COUNT=count)
+
+    assert "ImproperlyConfigured: TICKETING_USAGE_COUNT must be" in failed.stderr
+
+
+def places(mount: str, *prefixes: str) -> list[str]:
+    return [str(resolver.pattern) for resolver in mounted(mount, "ticketing", *prefixes)]
+
+
+def test_what_is_mounted_is_below_its_path_and_its_prefixes() -> None:
+    assert places("") == []
+    assert places("/") == [""]
+    assert places("/", "3.0.0/") == ["", "3.0.0/"]
+    assert places("/a/b", "3.0.0/") == ["a/b/", "a/b/3.0.0/"]
 
 
 def test_browsers_are_bound_to_tls_only_over_tls(settings: LazySettings, client: Client) -> None:
