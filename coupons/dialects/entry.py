@@ -94,7 +94,7 @@ class DialectView(APIView):
         body = self.request._request.body
         try:
             document = json.loads(body, parse_float=Decimal, parse_constant=_no_number) if body.strip() else {}
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             raise Problem(400, "The body is not valid JSON.") from None
         if not isinstance(document, dict):
             raise Problem(400, "The body must be an object.")
