@@ -5,19 +5,20 @@ of the unique index: inserting sorted costs half of inserting at random. One ver
 the whole batch, and every code names it.
 """
 
+import logging
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from typing import Any, NamedTuple
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.db.models.functions import Length
 
 from commerce import changes, clock, ids
@@ -28,8 +29,10 @@ from commerce.models import Organization, Tenant
 from commerce.money import MAX_CENTS
 from coupons.code_files import EXPORTED, Row, Terms, as_csv, as_utc
 from coupons.codes import Pattern
-from coupons.models import Coupon
+from coupons.models import MOST_APPLICATIONS, Coupon
 from promotions.models import CouponCodesPromotionRule, Promotion
+
+log = logging.getLogger("tessera.coupons")
 
 _CHUNK = 1000
 _SMALL_CACHE = -16_000
@@ -61,11 +64,14 @@ def terms(organization: Organization, mode: str, default_rule: CouponCodesPromot
 
 
 @contextmanager
-def staging(tenant: Tenant) -> Iterator["Staging"]:
-    """A transaction with an empty staging table, which goes away with it."""
+def staging(tenant: Tenant, *, only_code: bool = False) -> Iterator["Staging"]:
+    """A transaction with an empty staging table, which goes away with it.
+
+    With `only_code` all rows go by their code alone; without it those of the rules whose coupons do already.
+    """
     with _small_cache(), changes.atomic():
         _execute(_CREATE)
-        yield Staging(tenant)
+        yield Staging(tenant, only_code=only_code)
         _execute("DROP TABLE coupon_rows")
 
 
@@ -86,8 +92,9 @@ def _small_cache() -> Iterator[None]:
 class Staging:
     """Rows on their way into the coupons of a tenant: `add` them, `refuse_duplicates`, then `insert`."""
 
-    def __init__(self, tenant: Tenant) -> None:
+    def __init__(self, tenant: Tenant, *, only_code: bool = False) -> None:
         self.tenant = tenant
+        self.only_code = only_code
         self.rules: list[CouponCodesPromotionRule] = []
 
     def add(self, rows: Iterable[Row]) -> None:
@@ -111,6 +118,11 @@ class Staging:
         self.rules = list(rules.select_for_update(no_key=True))
         if len(self.rules) < len(keys):
             raise DomainError("A promotion rule was deleted at the same time; nothing was written.")
+        if only := [rule for rule in self.rules if self.only_code or have_only_codes(rule)]:
+            for rule in only:
+                _execute(_MARK_ONLY, [rule.pk])
+            _execute(_REFUSE_ONLY_REPEATED)
+            _execute(_REFUSE_ONLY_TAKEN, self.tenant._asdict())
         _execute(_REFUSE_REPEATED)
         _execute(_REFUSE_TAKEN)
 
@@ -146,6 +158,11 @@ class Staging:
         return Batch(batch, count, recipients)
 
 
+def have_only_codes(rule: CouponCodesPromotionRule) -> bool:
+    """Whether coupons of the rule go by their code alone, and new ones of it then do."""
+    return Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule, only_code__isnull=False).exists()
+
+
 def _keep_recipients(values: dict[str, Any]) -> None:
     """Locks the recipients of the rows, so that they stay; SQLite has no other writer meanwhile."""
     if connection.vendor != "postgresql":
@@ -163,67 +180,90 @@ def _counted(rule: CouponCodesPromotionRule, count: int) -> int:
 
 @dataclass(frozen=True)
 class Spec:
-    """Codes to generate: how many, how they look and what each may do."""
+    """Codes to generate: how many, how they look and what each may do.
+
+    With `only_code` no coupon of the tenant has the same code, whatever its rule. `lengths` are how short and how long
+    a code may be, by default what the organization's settings say. With `tries`, each code that is taken is drawn anew
+    so many times and then left out.
+    """
 
     count: int
     pattern: Pattern = field(default_factory=Pattern)
     usage_limit: int | None = None
     expires_at: datetime | None = None
     customer_single_use: bool = False
+    applies_to_count: int | None = None
+    only_code: bool = False
+    lengths: tuple[int, int] | None = None
+    tries: int | None = None
 
 
 def generate(
     rule: CouponCodesPromotionRule, spec: Spec, by: By, over: Callable[[Iterator[str]], Iterator[str]] = iter
 ) -> Batch:
-    """Writes exactly `spec.count` new codes. Raises ValidationError by field where they cannot be had.
+    """Writes exactly `spec.count` new codes, or what could be had of them with so many `tries`, which is logged.
 
-    `over` sees every code that is drawn pass by, to tell the progress.
+    Raises ValidationError by field where they cannot be had. `over` sees every code that is drawn pass by, to tell the
+    progress.
     """
-    _check(rule, spec)
-    codes = over(spec.pattern.draw())
-    numbers = iter(range(1, MAX_CENTS))
-    expires_at = as_utc(spec.expires_at) if spec.expires_at else None
-    with staging(rule.tenant) as rows:
-        while missing := spec.count - rows.counts()[0]:
-            rows.add(
-                Row(
-                    line,
-                    code,
-                    normalise_code(code),
-                    rule.pk,
-                    expires_at,
-                    spec.usage_limit,
-                    int(spec.customer_single_use),
-                )
-                for line, code in zip(numbers, islice(codes, missing), strict=False)
-            )
+    only_code = spec.only_code or have_only_codes(rule)
+    _check(rule, spec, only_code=only_code)
+    drawn = zip(range(1, MAX_CENTS), over(spec.pattern.draw()), strict=False)
+    blank = Row(
+        line=0,
+        code="",
+        promotion_rule_id=rule.pk,
+        expires_at=as_utc(spec.expires_at) if spec.expires_at else None,
+        usage_limit=spec.usage_limit,
+        customer_single_use=int(spec.customer_single_use),
+        applies_to_count=spec.applies_to_count,
+    )
+    missing = spec.count
+    with staging(rule.tenant, only_code=only_code) as rows:
+        for _ in repeat(None) if spec.tries is None else range(1 + spec.tries):
+            rows.add(_filled(blank, drawn, missing))
             rows.refuse_duplicates()
             rows.drop_refused()
-        return rows.insert(by)
+            missing = spec.count - rows.counts()[0]
+            if not missing:
+                break
+        batch = rows.insert(by)
+    if missing:
+        made = {"wanted": spec.count, "made": batch.count}
+        log.warning("%d of %d codes of rule %s were made", batch.count, spec.count, rule.public_id, extra=made)
+    return batch
 
 
-def _check(rule: CouponCodesPromotionRule, spec: Spec) -> None:
-    shortest, longest = code_lengths(rule.organization, "coupons")
-    spec.pattern.check(shortest, longest)
+def _filled(blank: Row, drawn: Iterator[tuple[int, str]], count: int) -> Iterator[Row]:
+    _, _, _, *rest = blank
+    return (Row(line, code, normalise_code(code), *rest) for line, code in islice(drawn, count))
+
+
+def _check(rule: CouponCodesPromotionRule, spec: Spec, *, only_code: bool) -> None:
+    spec.pattern.check(*(spec.lengths or code_lengths(rule.organization, "coupons")))
     if spec.count < 1:
         raise ValidationError({"count": "must be at least 1"})
     if spec.usage_limit is not None and not 0 <= spec.usage_limit <= MAX_CENTS:
         raise ValidationError({"usage_limit": f"must be from 0 to {MAX_CENTS}"})
-    room = spec.pattern.space // 2
-    if spec.count > room or spec.count > room - _alike(rule, spec.pattern, room - spec.count):
+    if spec.applies_to_count is not None and not 1 <= spec.applies_to_count <= MOST_APPLICATIONS:
+        raise ValidationError({"applies_to_count": f"must be from 1 to {MOST_APPLICATIONS}"})
+    room = spec.pattern.space // 2 - spec.count
+    if spec.tries is None and (room < 0 or room < _alike(rule, spec, room, only_code=only_code)):
         raise ValidationError({"count": "would use more than half of the possible codes; make them longer"})
 
 
-def _alike(rule: CouponCodesPromotionRule, pattern: Pattern, room: int) -> int:
-    """How many codes of the rule the pattern could have drawn, at most; counted only where it may matter."""
-    known = rule.promotion.coupons_count
+def _alike(rule: CouponCodesPromotionRule, spec: Spec, room: int, *, only_code: bool) -> int:
+    """How many codes that new ones must differ from the pattern could have drawn, at most; counted where it matters."""
+    promotions, coupons = (model.objects.owned_by(rule.tenant) for model in (Promotion, Coupon))
+    if not only_code:
+        promotions, coupons = promotions.filter(pk=rule.promotion_id), coupons.filter(promotion_rule=rule)
+    known: int = promotions.aggregate(known=Sum("coupons_count", default=0))["known"]
     if known <= room:
         return known
-    prefix, suffix = normalise_code(pattern.prefix), normalise_code(pattern.suffix)
-    codes = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule)
-    codes = codes.filter(code_norm__startswith=prefix, code_norm__endswith=suffix)
-    codes = codes.annotate(length=Length("code_norm"))
-    return codes.filter(length=len(prefix) + pattern.length + len(suffix)).count()
+    prefix, suffix = normalise_code(spec.pattern.prefix), normalise_code(spec.pattern.suffix)
+    coupons = coupons.filter(code_norm__startswith=prefix, code_norm__endswith=suffix)
+    coupons = coupons.annotate(length=Length("code_norm"))
+    return coupons.filter(length=len(prefix) + spec.pattern.length + len(suffix)).count()
 
 
 def export_rows(coupons: QuerySet[Coupon], columns: Sequence[str] = EXPORTED) -> Iterator[str]:
@@ -257,6 +297,7 @@ _EXPORTS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "expires_at": ("expires_at", _instant),
     "usage_limit": ("usage_limit", _plain),
     "customer_single_use": ("customer_single_use", _flag),
+    "applies_to_count": ("applies_to_count", _plain),
     "recipient_email": ("coupon_recipient__email", _plain),
     "reference": ("reference", _plain),
     "reference_origin": ("reference_origin", _plain),
@@ -284,8 +325,9 @@ _PLACES = ", ".join(["%s"] * len(Row._fields))
 _CREATE = """
     CREATE TEMPORARY TABLE coupon_rows AS
     SELECT coupon.id AS line, CAST(coupon.code AS text) AS code, coupon.code_norm, coupon.promotion_rule_id,
-           coupon.expires_at, coupon.usage_limit, coupon.customer_single_use, recipient.email, recipient.email_norm,
-           coupon.reference, coupon.reference_origin, coupon.metadata, CAST('' AS text) AS problem
+           coupon.expires_at, coupon.usage_limit, coupon.customer_single_use, coupon.applies_to_count,
+           recipient.email, recipient.email_norm, coupon.reference, coupon.reference_origin, coupon.metadata,
+           CAST('' AS text) AS problem, coupon.code_norm AS only_code
     FROM coupons_coupon AS coupon, coupons_couponrecipient AS recipient
     WHERE 1 = 0
 """
@@ -310,6 +352,32 @@ _REFUSE_TAKEN = """
     WHERE problem IS NULL AND EXISTS (
         SELECT 1 FROM coupons_coupon AS coupon
         WHERE coupon.promotion_rule_id = coupon_rows.promotion_rule_id AND coupon.code_norm = coupon_rows.code_norm
+    )
+"""
+
+_MARK_ONLY = "UPDATE coupon_rows SET only_code = code_norm WHERE promotion_rule_id = %s AND problem IS NULL"
+
+# Rows whose codes go by themselves are refused for whatever has the code, in any rule.
+_REFUSE_ONLY_REPEATED = """
+    UPDATE coupon_rows
+    SET problem = 'code is the same as on line ' || repeated.first
+    FROM (
+        SELECT code_norm, min(line) AS first
+        FROM coupon_rows
+        WHERE problem IS NULL
+        GROUP BY code_norm
+        HAVING count(*) > 1
+    ) AS repeated
+    WHERE coupon_rows.only_code = repeated.code_norm AND coupon_rows.line > repeated.first AND problem IS NULL
+"""
+
+_REFUSE_ONLY_TAKEN = """
+    UPDATE coupon_rows
+    SET problem = 'code has already been taken'
+    WHERE problem IS NULL AND only_code IS NOT NULL AND EXISTS (
+        SELECT 1 FROM coupons_coupon AS coupon
+        WHERE coupon.organization_id = %(organization_id)s AND coupon.mode = %(mode)s
+          AND coupon.code_norm = coupon_rows.code_norm
     )
 """
 
@@ -344,11 +412,11 @@ _KEEP_RECIPIENTS = """
 _INSERT_COUPONS = """
     INSERT INTO coupons_coupon
         (organization_id, mode, promotion_rule_id, code, code_norm, expires_at, usage_limit, usage_count,
-         used_amount_cents, customer_single_use, coupon_recipient_id, reference, reference_origin, metadata,
-         batch, revision, created_at, updated_at)
+         used_amount_cents, customer_single_use, applies_to_count, only_code, coupon_recipient_id,
+         reference, reference_origin, metadata, batch, revision, created_at, updated_at)
     SELECT %(organization_id)s, %(mode)s, promotion_rule_id, code, code_norm, expires_at, usage_limit,
-           0, 0, coalesce(customer_single_use, false), recipient_id, reference, reference_origin,
-           coalesce(metadata, '{}'), %(batch)s, 1, %(now)s, %(now)s
+           0, 0, coalesce(customer_single_use, false), applies_to_count, only_code, recipient_id,
+           reference, reference_origin, coalesce(metadata, '{}'), %(batch)s, 1, %(now)s, %(now)s
     FROM (
         SELECT coupon_rows.*, known.id AS recipient_id
         FROM coupon_rows

@@ -23,6 +23,7 @@ from commerce.codes import checked_code
 from commerce.errors import DomainError
 from commerce.models import normalise_email
 from commerce.money import MAX_CENTS
+from coupons.models import MOST_APPLICATIONS
 
 COLUMNS = (
     "code",
@@ -30,6 +31,7 @@ COLUMNS = (
     "expires_at",
     "usage_limit",
     "customer_single_use",
+    "applies_to_count",
     "recipient_email",
     "reference",
     "reference_origin",
@@ -62,6 +64,7 @@ class Row(NamedTuple):
     expires_at: str | None = None
     usage_limit: int | None = None
     customer_single_use: int | None = None
+    applies_to_count: int | None = None
     email: str | None = None
     email_norm: str | None = None
     reference: str | None = None
@@ -268,14 +271,22 @@ def as_utc(moment: datetime) -> str:
 
 
 def _limit(raw: Any) -> int:
+    return _number(raw, 0, MAX_CENTS)
+
+
+def _applications(raw: Any) -> int:
+    return _number(raw, 1, MOST_APPLICATIONS)
+
+
+def _number(raw: Any, least: int, most: int) -> int:
     if isinstance(raw, str) and raw.isascii() and raw.strip().removeprefix("-").isdigit() and len(raw) < _SHOWN:
         raw = int(raw)
     if type(raw) is not int:
         raise ValueError("is not a whole number")
-    if raw < 0:
-        raise ValueError("must be greater than or equal to 0")
-    if raw > MAX_CENTS:
-        raise ValueError(f"must be less than or equal to {MAX_CENTS}")
+    if raw < least:
+        raise ValueError(f"must be greater than or equal to {least}")
+    if raw > most:
+        raise ValueError(f"must be less than or equal to {most}")
     return raw
 
 
@@ -310,13 +321,17 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "expires_at": _instant,
     "usage_limit": _limit,
     "customer_single_use": _flag,
+    "applies_to_count": _applications,
     "recipient_email": _email_norm,
     "reference": _short_text,
     "reference_origin": _short_text,
     "metadata": _metadata,
     "usage_count": _ignored,
 }
-_REPEATING = ("promotion_rule_id", "expires_at", "usage_limit", "customer_single_use", "reference_origin")
+_REPEATING = (
+    *("promotion_rule_id", "expires_at", "usage_limit", "customer_single_use", "applies_to_count"),
+    "reference_origin",
+)
 # Where a value goes; `usage_count` is read as None, which is what `problem` is in a good row.
 _FIELDS = {"code": "code_norm", "recipient_email": "email_norm", "usage_count": "problem"}
 _SLOTS = {name: Row._fields.index(_FIELDS.get(name, name)) for name in EXPORTED}

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import partial
 from io import BufferedReader, BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
@@ -13,14 +14,18 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.db import connection
+from django.db.models import F
 
 from commerce.models import Mode, Organization, Version
+from coupons import bulk
+from coupons.codes import ALPHABET, Pattern
 from coupons.management.bulk_command import Progress
 from coupons.models import Coupon
-from promotions.models import CouponCodesPromotionRule, Promotion
+from promotions.models import ALWAYS, NEVER, CouponCodesPromotionRule, Promotion
 from tests import factories
 
 
@@ -162,6 +167,116 @@ def test_the_mode_is_chosen(rule: CouponCodesPromotionRule, folder: Path):
     assert Coupon.objects.values_list("mode", "promotion_rule_id").get() == ("live", live.pk)
 
 
+# --- Codes that go by themselves --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(acme: Organization) -> CouponCodesPromotionRule:
+    """A rule with one coupon, `ALONE-0001`, that goes by its code alone."""
+    rule = factories.coupon_rule(factories.fixed_amount_promotion(acme, declining_balance=True))
+    factories.coupon(rule, code="ALONE-0001", only_code="")
+    return rule
+
+
+def only_codes(rule: CouponCodesPromotionRule) -> set[tuple[str, str | None]]:
+    return set(Coupon.objects.filter(promotion_rule=rule).values_list("code", "only_code"))
+
+
+def test_codes_for_a_rule_whose_coupons_go_by_their_code_alone_go_so_too(alone: CouponCodesPromotionRule, folder: Path):
+    Path("codes.csv").write_text("code\nalone-0002\n")
+    run("import_coupons", "codes.csv", rule=alone.public_id)
+    assert only_codes(alone) == {("ALONE-0001", "ALONE-0001"), ("alone-0002", "ALONE-0002")}
+    run("generate_coupons", rule=alone.public_id, count=3)
+    assert Coupon.objects.filter(promotion_rule=alone, only_code=F("code_norm")).count() == 5
+
+
+def test_a_code_that_must_be_the_only_one_is_refused_where_any_rule_has_it(
+    alone: CouponCodesPromotionRule, rule: CouponCodesPromotionRule, folder: Path
+):
+    factories.coupon(rule, code="SUMMER-01")
+    live = factories.coupon_rule(factories.percentage_promotion(rule.organization, mode=Mode.LIVE))
+    factories.coupon(live, code="SUMMER-02")
+    Path("codes.csv").write_text(
+        "code,promotion_rule_id\n"
+        f"Summer-01,{alone.public_id}\nSUMMER-02,{alone.public_id}\nSUMMER-03,{rule.public_id}\n"
+        f"SUMMER-03,{alone.public_id}\nSUMMER-02,{rule.public_id}\nALONE-0001,{rule.public_id}\n"
+    )
+    output = run("import_coupons", "codes.csv", skip_invalid=True)
+    assert output.startswith("Imported 4 codes as batch ")
+    assert Path("codes.csv.rejected.csv").read_text() == (
+        "line,code,reason\n2,Summer-01,code has already been taken\n5,SUMMER-03,code is the same as on line 4\n"
+    )
+    assert only_codes(alone) == {("ALONE-0001", "ALONE-0001"), ("SUMMER-02", "SUMMER-02")}
+    assert only_codes(rule) == {("SUMMER-01", None), ("SUMMER-02", None), ("SUMMER-03", None), ("ALONE-0001", None)}
+
+
+def allow_short_codes(organization: Organization) -> None:
+    organization.settings = {"coupons_min_code_length": 2}
+    organization.save()
+
+
+def short(count: int, **values: Any) -> bulk.Spec:
+    """Codes X2 to X9, XA and so on, which go by themselves."""
+    values = {"only_code": True, "lengths": (2, 64), **values}
+    return bulk.Spec(count, Pattern(length=1, prefix="X"), **values)
+
+
+def test_generated_codes_that_must_be_the_only_ones_differ_from_those_of_every_rule(
+    acme: Organization, rule: CouponCodesPromotionRule
+):
+    allow_short_codes(acme)
+    for symbol in ALPHABET[:16]:
+        factories.coupon(rule, code=f"x{symbol.lower()}")
+    other = factories.coupon_rule(factories.percentage_promotion(acme))
+    with pytest.raises(ValidationError) as refusal:
+        bulk.generate(other, short(1), factories.BY)
+    assert refusal.value.message_dict == {"count": ["would use more than half of the possible codes; make them longer"]}
+    batch = bulk.generate(other, short(4, tries=200), factories.BY)
+    assert batch.count == 4
+    made = Coupon.objects.filter(promotion_rule=other)
+    assert {code[1:] for code in made.values_list("code", flat=True)} < set(ALPHABET[16:])
+    assert made.filter(only_code=F("code_norm"), batch=batch.name).count() == 4
+    assert bulk.generate(other, short(1, only_code=False, lengths=None, tries=0), factories.BY).count <= 1
+
+
+def test_the_lengths_of_codes_are_given_or_those_of_the_organization(rule: CouponCodesPromotionRule):
+    assert bulk.generate(rule, bulk.Spec(1, Pattern(length=4), lengths=(4, 64)), factories.BY).count == 1
+    assert bulk.generate(rule, bulk.Spec(1, Pattern(length=64), lengths=(4, 64)), factories.BY).count == 1
+    for length in (3, 65):
+        with pytest.raises(ValidationError, match="length"):
+            bulk.generate(rule, bulk.Spec(1, Pattern(length=length), lengths=(4, 64)), factories.BY)
+    with pytest.raises(ValidationError, match="too short"):
+        bulk.generate(rule, bulk.Spec(1, Pattern(length=4)), factories.BY)
+
+
+def test_codes_that_stay_taken_are_left_out_and_the_shortfall_is_logged(
+    rule: CouponCodesPromotionRule, caplog: pytest.LogCaptureFixture
+):
+    batch = bulk.generate(rule, short(40, tries=10), factories.BY)
+    assert 20 < batch.count <= 32
+    assert Coupon.objects.filter(batch=batch.name, only_code=F("code_norm")).count() == batch.count
+    assert Promotion.objects.get().coupons_count == batch.count
+    (told,) = caplog.records
+    assert (told.name, told.levelname) == ("tessera.coupons", "WARNING")
+    assert told.getMessage() == f"{batch.count} of 40 codes of rule {rule.public_id} were made"
+    assert (told.wanted, told.made) == (40, batch.count)  # type: ignore[attr-defined]
+
+
+def test_none_at_all_may_be_had_and_nothing_is_recorded(
+    rule: CouponCodesPromotionRule, caplog: pytest.LogCaptureFixture
+):
+    allow_short_codes(rule.organization)
+    for symbol in ALPHABET:
+        factories.coupon(rule, code=f"X{symbol}")
+    versions = Version.objects.count()
+    assert bulk.generate(rule, short(2, tries=10), factories.BY).count == 0
+    assert Version.objects.count() == versions
+    assert [told.getMessage() for told in caplog.records] == [f"0 of 2 codes of rule {rule.public_id} were made"]
+
+
+# --- What cannot be run -----------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("file", "options", "message"),
     [
@@ -174,7 +289,8 @@ def test_the_mode_is_chosen(rule: CouponCodesPromotionRule, folder: Path):
             "header.csv",
             {},
             "The header has an unknown column 'colour'; known are code, promotion_rule_id, expires_at, usage_limit, "
-            "customer_single_use, recipient_email, reference, reference_origin, metadata. Nothing was written.",
+            "customer_single_use, applies_to_count, recipient_email, reference, reference_origin, metadata. "
+            "Nothing was written.",
         ),
         (
             "quotes.csv",
@@ -243,14 +359,14 @@ def test_an_interrupted_import_leaves_nothing(outside: dict[str, str], end: sign
 
 def test_codes_are_generated_and_written_to_a_file(rule: CouponCodesPromotionRule, folder: Path):
     arguments = "--count 40 --length 6 --prefix VIP- --suffix -26 --alphabet ABCDEFGH --usage-limit 2 "
-    arguments += "--expires-at 2027-01-31T12:00+01:00 --customer-single-use --output codes.csv"
+    arguments += "--expires-at 2027-01-31T12:00+01:00 --customer-single-use --applies-to-count 4 --output codes.csv"
     output = run("generate_coupons", "--rule", rule.public_id, *arguments.split())
     batch = Coupon.objects.values_list("batch", flat=True).distinct().get()
     assert output.startswith(f"Generated 40 codes as batch {batch} in ")
     assert len(codes()) == 40
     assert all(re.fullmatch(r"VIP-[A-H]{6}-26", code) for code in codes())
-    same = Coupon.objects.values_list("usage_limit", "expires_at", "customer_single_use").distinct().get()
-    assert same == (2, datetime(2027, 1, 31, 11, tzinfo=UTC), True)
+    same = Coupon.objects.values_list("usage_limit", "expires_at", "customer_single_use", "applies_to_count")
+    assert same.distinct().get() == (2, datetime(2027, 1, 31, 11, tzinfo=UTC), True, 4)
     header, *written = Path("codes.csv").read_text().splitlines()
     assert header == "code"
     assert set(written) == codes()
@@ -259,8 +375,8 @@ def test_codes_are_generated_and_written_to_a_file(rule: CouponCodesPromotionRul
 def test_generated_codes_are_twelve_symbols_without_limits_unless_told(rule: CouponCodesPromotionRule):
     run("generate_coupons", rule=rule.public_id, count=3)
     assert all(re.fullmatch(r"[2-9A-HJ-NP-Z]{12}", code) for code in codes())
-    same = Coupon.objects.values_list("usage_limit", "expires_at", "customer_single_use").distinct().get()
-    assert same == (None, None, False)
+    same = Coupon.objects.values_list("usage_limit", "expires_at", "customer_single_use", "applies_to_count")
+    assert same.distinct().get() == (None, None, False, None)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +384,7 @@ def test_generated_codes_are_twelve_symbols_without_limits_unless_told(rule: Cou
     [
         ("--count 0", "--count must be at least 1. Nothing was written."),
         ("--count 1 --usage-limit=-1", "--usage-limit must be from 0 to 9007199254740991. Nothing was written."),
+        ("--count 1 --applies-to-count 0", "--applies-to-count must be from 1 to 9999999999. Nothing was written."),
         (
             "--count 200 --length 8 --alphabet AB",
             "--count would use more than half of the possible codes; make them longer. Nothing was written.",
@@ -307,7 +424,7 @@ def test_coupons_of_the_tenant_are_exported(rule: CouponCodesPromotionRule, fold
 
 
 def test_an_export_goes_back_in_as_it_is(rule: CouponCodesPromotionRule, folder: Path):
-    factories.coupon(rule, code="=SUM(A1)", usage_limit=3, metadata={"a": 1})
+    factories.coupon(rule, code="=SUM(A1)", usage_limit=3, applies_to_count=2, metadata={"a": 1})
     run("export_coupons", output="codes.csv")
     before = Coupon.objects.values().get()
     Coupon.objects.all().delete()
@@ -315,6 +432,21 @@ def test_an_export_goes_back_in_as_it_is(rule: CouponCodesPromotionRule, folder:
     after = Coupon.objects.values().get()
     kept = before.keys() - {"id", "batch", "created_at", "updated_at"}
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+
+def test_codes_of_a_declining_balance_without_an_end_come_and_go_like_any(acme: Organization, folder: Path):
+    window = {"starts_at": ALWAYS, "expires_at": NEVER}
+    cheque = factories.coupon_rule(factories.fixed_amount_promotion(acme, declining_balance=True, **window))
+    share = factories.coupon_rule(factories.percentage_promotion(acme, percentage=Decimal("33.3333"), **window))
+    run("generate_coupons", rule=cheque.public_id, count=2)
+    run("generate_coupons", rule=share.public_id, count=3)
+    before = codes()
+    run("export_coupons", output="codes.csv")
+    Coupon.objects.all().delete()
+    assert run("import_coupons", "codes.csv").startswith("Imported 5 codes as batch ")
+    assert codes() == before
+    kept = Coupon.objects.values_list("promotion_rule_id", "usage_count", "used_amount_cents", "expires_at")
+    assert sorted(kept) == sorted([(cheque.pk, 0, 0, None)] * 2 + [(share.pk, 0, 0, None)] * 3)
 
 
 def test_an_unknown_column_is_named(rule: CouponCodesPromotionRule):

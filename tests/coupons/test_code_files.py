@@ -33,6 +33,7 @@ FULL_ROW = Row(
     expires_at="2027-01-31 11:00:00.123000",
     usage_limit=5,
     customer_single_use=1,
+    applies_to_count=4,
     email="Ada@Example.com",
     email_norm="ada@example.com",
     reference="R-1",
@@ -46,9 +47,9 @@ FULL_ROW = Row(
 
 def test_every_column_is_read():
     content = (
-        "code,promotion_rule_id,expires_at,usage_limit,customer_single_use,recipient_email,reference,reference_origin,"
-        "metadata,usage_count\r\n"
-        "Summer 2026,BBBBBBBBBB,2027-01-31T12:00:00.1239+01:00,5,TRUE,Ada@Example.com,R-1,erp,"
+        "code,promotion_rule_id,expires_at,usage_limit,customer_single_use,applies_to_count,recipient_email,reference,"
+        "reference_origin,metadata,usage_count\r\n"
+        "Summer 2026,BBBBBBBBBB,2027-01-31T12:00:00.1239+01:00,5,TRUE,4,Ada@Example.com,R-1,erp,"
         '"{""a"": [1, null]}",3\r\n'
     )
     assert read_csv(content) == [FULL_ROW]
@@ -151,6 +152,8 @@ def test_a_header_that_is_not_understood_is_refused_by_name(content: str, proble
         ("usage_limit", "many", "is not a whole number"),
         ("usage_limit", "٣", "is not a whole number"),
         ("usage_limit", "9" * 5000, "is not a whole number"),
+        ("applies_to_count", "0", "must be greater than or equal to 1"),
+        ("applies_to_count", "10000000000", "must be less than or equal to 9999999999"),
         ("customer_single_use", "yes", "must be true, false, 1 or 0"),
         ("recipient_email", "ada", "is not an e-mail address"),
         ("recipient_email", "a@b.example\0", "can't contain a NUL character"),
@@ -234,8 +237,8 @@ def test_flags(cell: str, stored: int | None):
 def test_ndjson_gives_what_csv_gives():
     content = (
         '\n{"code": "Summer 2026", "promotion_rule_id": "BBBBBBBBBB", "expires_at": "2027-01-31T11:00:00.123Z", '
-        '"usage_limit": 5, "customer_single_use": true, "recipient_email": "Ada@Example.com", "reference": "R-1", '
-        '"reference_origin": "erp", "metadata": {"a": [1, null]}, "usage_count": 3}\n'
+        '"usage_limit": 5, "customer_single_use": true, "applies_to_count": 4, "recipient_email": "Ada@Example.com", '
+        '"reference": "R-1", "reference_origin": "erp", "metadata": {"a": [1, null]}, "usage_count": 3}\n'
     )
     assert read_ndjson(content) == [FULL_ROW]
 

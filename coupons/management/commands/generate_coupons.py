@@ -31,6 +31,9 @@ class Command(BulkCommand):
         parser.add_argument("--usage-limit", type=int, help="uses of each code; none is unlimited")
         parser.add_argument("--expires-at", type=_instant, metavar="INSTANT", help="ISO 8601; UTC without an offset")
         parser.add_argument("--customer-single-use", action="store_true", help="each customer may use a code once")
+        parser.add_argument(
+            "--applies-to-count", type=int, metavar="UNITS", help="units of listed SKUs that one use discounts"
+        )
         parser.add_argument("--output", type=Path, metavar="FILE", help="write the codes to a CSV file too")
 
     def handle(self, *, organization: str, mode: str, **options: Any) -> None:
@@ -41,6 +44,7 @@ class Command(BulkCommand):
             usage_limit=options["usage_limit"],
             expires_at=options["expires_at"],
             customer_single_use=options["customer_single_use"],
+            applies_to_count=options["applies_to_count"],
         )
         progress = self.progress(spec.count)
         # The file is opened first: codes that cannot be written down are not generated.
