@@ -40,6 +40,10 @@ class PromotionQuerySet(OwnedQuerySet):
     def enabled(self) -> Self:
         return self.filter(disabled_at__isnull=True)
 
+    def kept(self) -> Self:
+        """Those that nobody put into the archive."""
+        return self.filter(archived_at__isnull=True)
+
     def expired(self, now: datetime) -> Self:
         return self.enabled().filter(expires_at__lte=now)
 
@@ -99,6 +103,8 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
     total_usage_count = models.BigIntegerField(default=0, editable=False)
     customer_usage_limit = limit_field(help_text="How often one customer may use it, by whatever code.")
     discounts_per_redemption = limit_field(help_text="How many invoices a redemption discounts that was made ahead.")
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """Since when it is kept for the records alone: disabled, until it is restored or enabled."""
     restrictions = models.JSONField(
         default=list,
         blank=True,
@@ -161,6 +167,9 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         indexes = [models.Index(fields=["organization", "mode", "id"], name="promotion_tenant")]
         constraints = [
             models.CheckConstraint(condition=Q(expires_at__gt=F("starts_at")), name="promotion_window"),
+            models.CheckConstraint(
+                condition=Q(archived_at__isnull=True) | Q(disabled_at__isnull=False), name="promotion_archived_disabled"
+            ),
             models.CheckConstraint(
                 condition=~Q(kind="percentage_discount") | Q(percentage__gte=0, percentage__lte=100),
                 name="percentage_discount_percentage",
@@ -244,6 +253,21 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
             self.rules = flex_rules.checked(self.rules, self.organization)
         except ValidationError as refused:
             yield "rules", refused
+
+    def enable(self) -> None:
+        super().enable()
+        self.archived_at = None
+
+    def archive(self, now: datetime) -> None:
+        """Disables it too. Keeps the first instant when archived twice."""
+        self.disable(now)
+        self.archived_at = self.archived_at or now
+
+    def restore(self) -> None:
+        """Takes it out of the archive as it was put in: enabled, or disabled."""
+        if self.archived_at and self.disabled_at == self.archived_at:
+            self.disabled_at = None
+        self.archived_at = None
 
     def status(self, now: datetime) -> str:
         return lifecycle.status(
