@@ -18,6 +18,7 @@ from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, flex_rules, loading
 from promotions.carts import Cart, CartLine, CartShipment
 from promotions.engine import types
+from promotions.engine.book import Book
 from promotions.engine.calculate import calculate
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Applied, Claim, Evaluation, Outcome, Promotion
@@ -37,25 +38,35 @@ def evaluate(cart: Cart, organization: Organization, by: changes.By, *, explain:
 def _evaluated(cart: Cart, organization: Organization, by: changes.By, explain: bool) -> tuple[types.Order, Evaluation]:
     """The cart as the engine took it too."""
     known = loading.definitions(cart.tenant, by.now)
-    found = _available(cart, known, by)
-    order = found.order
-    opened = [claim.promotion for claim in found.claims if claim.promotion]
-    if known.read_facts or any(promotion.kind in loading.READING_FACTS for promotion in opened):
-        order = replace(order, facts=facts.facts(cart, order))
+    found = available(cart, known, by)
+    order = with_facts(cart, found.order, found.claims, always=known.read_facts)
+    return order, calculated(
+        cart,
+        order,
+        known.book,
+        by,
+        claims=found.claims,
+        limit=organization.setting("promotions_max_concurrent_count"),
+        exhausted=found.exhausted,
+        explain=explain,
+    )
+
+
+def with_facts(cart: Cart, order: types.Order, claims: Iterable[Claim], *, always: bool = False) -> types.Order:
+    """The order with its document, where what the claims open reads that."""
+    opened = [claim.promotion for claim in claims if claim.promotion]
+    if always or any(promotion.kind in loading.READING_FACTS for promotion in opened):
+        return replace(order, facts=facts.facts(cart, order))
+    return order
+
+
+def calculated(cart: Cart, order: types.Order, book: Book, by: changes.By, **given: Any) -> Evaluation:
+    """As `calculate` with what it is given, external promotions asked, each once for the same cart."""
     outcomes: dict[int, Outcome] = {}
     while True:
-        evaluation = calculate(
-            order,
-            known.book,
-            by.now,
-            claims=found.claims,
-            limit=organization.setting("promotions_max_concurrent_count"),
-            exhausted=found.exhausted,
-            outcomes=outcomes,
-            explain=explain,
-        )
+        evaluation = calculate(order, book, by.now, outcomes=outcomes, **given)
         if not evaluation.unanswered:
-            return order, evaluation
+            return evaluation
         outcomes |= _answers(cart, order, evaluation.unanswered, by)
 
 
@@ -79,7 +90,7 @@ class Available(NamedTuple):
 USED_UP = frozenset({"coupon_usage_reached", "promotion_usage_reached", "already_used_by_customer", "balance_used_up"})
 
 
-def _available(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
+def available(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
     """Where something is used up, reservations of it that are over are given back first."""
     found = _found(cart, known, by)
     if any(found.short) and redeeming.release_overdue(cart.tenant, found.short, by):
@@ -117,7 +128,7 @@ GONE = Refusal("promotion_disabled")
 
 def check_code(order: Order, code: str, by: changes.By) -> pricing.Refusal | None:
     cart = replace(cart_of(order, (), ()), coupon_codes=(code,))
-    return _refused(_available(cart, loading.definitions(cart.tenant, by.now), by).claims)
+    return _refused(available(cart, loading.definitions(cart.tenant, by.now), by).claims)
 
 
 def price(order: Order, lines: Sequence[LineItem], shipments: Sequence[Shipment], by: changes.By) -> Quote:
