@@ -235,8 +235,8 @@ def generate(
 
 
 def _filled(blank: Row, drawn: Iterator[tuple[int, str]], count: int) -> Iterator[Row]:
-    _, _, _, *rest = blank
-    return (Row(line, code, normalise_code(code), *rest) for line, code in islice(drawn, count))
+    rest = blank[3:]
+    return (Row._make((line, code, normalise_code(code), *rest)) for line, code in islice(drawn, count))
 
 
 def _check(rule: CouponCodesPromotionRule, spec: Spec, *, only_code: bool) -> None:
@@ -254,7 +254,7 @@ def _check(rule: CouponCodesPromotionRule, spec: Spec, *, only_code: bool) -> No
 
 def _alike(rule: CouponCodesPromotionRule, spec: Spec, room: int, *, only_code: bool) -> int:
     """How many codes that new ones must differ from the pattern could have drawn, at most; counted where it matters."""
-    promotions, coupons = (model.objects.owned_by(rule.tenant) for model in (Promotion, Coupon))
+    promotions, coupons = Promotion.objects.owned_by(rule.tenant), Coupon.objects.owned_by(rule.tenant)
     if not only_code:
         promotions, coupons = promotions.filter(pk=rule.promotion_id), coupons.filter(promotion_rule=rule)
     known: int = promotions.aggregate(known=Sum("coupons_count", default=0))["known"]
