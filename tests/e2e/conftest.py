@@ -24,8 +24,9 @@ class Shop(Server):
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """Without rate limits, and free to call services on this machine."""
-    with running(tmp_path_factory.mktemp("server"), OUTGOING_ALLOWED_HOSTS="127.0.0.1") as bare:
+    """Without rate limits, with both dialects, and free to call services on this machine."""
+    told = {"OUTGOING_ALLOWED_HOSTS": "127.0.0.1", "REBILLY_MOUNT": "/", "TICKETING_MOUNT": "/"}
+    with running(tmp_path_factory.mktemp("server"), **told) as bare:
         yield shop(bare)
 
 

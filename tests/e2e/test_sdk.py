@@ -1,4 +1,4 @@
-"""The official SDK and js-auth from npm, unmodified, against a running server."""
+"""The official clients from npm, unmodified, against a running server."""
 
 import subprocess
 from collections.abc import Iterator
@@ -69,6 +69,12 @@ def test_a_shop_of_its_own_sells_with_a_promotion_of_every_type(script: str, sdk
 def test_the_sdk_reads_how_many_requests_are_left(sdk: str, limited: Shop) -> None:
     uncounted = limited.application(sdk, "integration", limited.organization)
     run("rate_limits", sdk, replace(limited, integration=uncounted))
+
+
+@pytest.mark.parametrize("script", ["rebilly", "ticketing"])
+def test_a_dialect_shares_its_coupons_with_the_api(script: str, node_modules: Path, server: Shop) -> None:
+    key = server.manage("create_api_key", "--organization", server.organization, "--mode", "test")
+    run(script, "sdk-latest", server, API_KEY=key.split()[-1])
 
 
 def run(script: str, sdk: str, server: Shop, **environment: str) -> None:
