@@ -187,25 +187,25 @@ OUTGOING_ALLOWED_HOSTS = env.list("OUTGOING_ALLOWED_HOSTS", default=[])
 """`host` or `host:port` of servers that may be called though they are private or speak plain HTTP."""
 
 
-def _mount(variable: str, mount: str) -> str:
-    """Where a dialect is served: "" nowhere, "/" at the root, "/path" below that path."""
-    first = mount.strip("/").partition("/")[0]
-    if not re.fullmatch(r"(/|(/[\w~-][\w.~-]*)+)?", mount, re.ASCII) or first in _TAKEN:
-        raise ImproperlyConfigured(f"{variable} must be /, or a path such as /{variable.partition('_')[0].lower()}")
-    return mount
+def _matching(pattern: str, variable: str, value: str, wanted: str) -> str:
+    if not re.fullmatch(pattern, value, re.ASCII):
+        raise ImproperlyConfigured(f"{variable} must be {wanted}")
+    return value
 
 
-_TAKEN = ("api", "admin", "oauth", "static", "healthz", "readyz")
-"""First segments of paths that are ours."""
-
-REBILLY_MOUNT = _mount("REBILLY_MOUNT", env.str("REBILLY_MOUNT", ""))
-TICKETING_MOUNT = _mount("TICKETING_MOUNT", env.str("TICKETING_MOUNT", ""))
+_MOUNT = r"|/|(?!/(api|admin|oauth|static|healthz|readyz)(/|\Z))(/[\w~-][\w.~-]*)+"
+"""Where a dialect is served: nowhere, at the root, or below a path that is not ours."""
+REBILLY_MOUNT = _matching(_MOUNT, "REBILLY_MOUNT", env.str("REBILLY_MOUNT", ""), "/ or a free path such as /rebilly")
+TICKETING_MOUNT = _matching(_MOUNT, "TICKETING_MOUNT", env.str("TICKETING_MOUNT", ""), "/ or a free path such as /t")
 
 _usage_count = env.str("TICKETING_USAGE_COUNT", "")
-if _usage_count and not re.fullmatch(r"[1-9]\d{0,9}", _usage_count, re.ASCII):
-    raise ImproperlyConfigured("TICKETING_USAGE_COUNT must be a whole number above zero")
+_matching(r"|[1-9]\d{0,9}", "TICKETING_USAGE_COUNT", _usage_count, "a whole number above zero")
 TICKETING_USAGE_COUNT = int(_usage_count) if _usage_count else None
 """How often a code of the ticketing dialect may be used where nothing says; None is without limit."""
+TICKETING_CURRENCY = _matching(
+    "[A-Z]{3}", "TICKETING_CURRENCY", env.str("TICKETING_CURRENCY", "EUR"), "a currency such as EUR"
+)
+"""That of its coupons, where not all price lists have the same."""
 
 RATE_LIMITS = {
     "oauth": env.str("RATE_LIMIT_OAUTH", "30/60"),
