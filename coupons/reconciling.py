@@ -152,6 +152,14 @@ CHECKS = (
         "discounts_count",
         _sum(InvoiceDiscount.objects.all(), "redemption"),
     ),
+    Check(
+        "redemptions.discount_cents by invoices",
+        Redemption,
+        "discount_cents",
+        _sum(InvoiceDiscount.objects.all(), "redemption", Sum("discount_cents")),
+        mendable=_NOTHING,
+        only=Q(order=None, currency_code=None),
+    ),
     # What an order comes to was told to whoever placed it: no number of it is set to another.
     Check(
         "orders.discount_amount_cents by line_items",
