@@ -151,7 +151,7 @@ class RebillyView(DialectView):
             document["invalidFields"] = [
                 {"field": self.wire_names.get(name, name), "message": message} for name, message in problem.fields
             ]
-        headers = {"Allow": ", ".join(self.allowed_methods)} if problem.status == 405 else {}
+        headers = {"WWW-Authenticate": "Bearer"} if problem.status == 401 else {}
         return self.answered(document | self.told_besides(problem), problem.status, headers)
 
     def told_besides(self, problem: Problem) -> dict[str, Any]:
@@ -162,7 +162,7 @@ class RebillyView(DialectView):
 class Nowhere(RebillyView):
     """What is below an organization and no path of the dialect."""
 
-    http_method_names = View.http_method_names
+    http_method_names = [*View.http_method_names]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
