@@ -3,12 +3,16 @@
 Every function runs inside `changes.atomic()`.
 """
 
+from collections.abc import Iterable, Sequence
+
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from commerce import changes
+from commerce.errors import DomainError
 from commerce.models import Tenant
-from coupons import upkeep
+from coupons import bulk, upkeep
+from coupons.code_files import Row
 from coupons.models import Coupon
 from promotions.models import CouponCodesPromotionRule, Promotion
 
@@ -24,10 +28,39 @@ def define(promotion: Promotion, by: changes.By) -> CouponCodesPromotionRule:
 def create_only_coupon(coupon: Coupon, by: changes.By) -> None:
     """Creates a coupon whose code no other of its tenant has. Raises ValidationError on `code` where one has."""
     coupon.only_code = ""  # becomes the normalised code
-    coupon.clean()
-    if with_code(coupon.tenant, coupon.code_norm):
-        raise ValidationError({"code": ValidationError("has already been taken", code="taken")})
+    _check_only(coupon)
     upkeep.create_coupon(coupon, by)
+
+
+def update_coupon(coupon: Coupon, by: changes.By) -> None:
+    """Saves the coupon. Raises ValidationError on `code` where it goes by its code alone and another one has that."""
+    if coupon.only_code is not None:
+        _check_only(coupon)
+    upkeep.update_coupon(coupon, by)
+
+
+def _check_only(coupon: Coupon) -> None:
+    coupon.clean()
+    if Coupon.objects.owned_by(coupon.tenant).filter(code_norm=coupon.code_norm).exclude(pk=coupon.pk).exists():
+        raise ValidationError({"code": ValidationError("has already been taken", code="taken")})
+
+
+class CodesTaken(DomainError):
+    """Codes that others have; `lines` are those of their rows."""
+
+    def __init__(self, lines: Sequence[int]) -> None:
+        super().__init__("Codes have already been taken; nothing was written.")
+        self.lines = lines
+
+
+def create_only_coupons(tenant: Tenant, rows: Iterable[Row], by: changes.By) -> str:
+    """Creates coupons whose codes no others of the tenant have, and names their batch. Raises CodesTaken."""
+    with bulk.staging(tenant, only_code=True) as staged:
+        staged.add(rows)
+        staged.refuse_duplicates()
+        if refused := [refusal.line for refusal in staged.refusals()]:
+            raise CodesTaken(refused)
+        return staged.insert(by).name
 
 
 def with_code(tenant: Tenant, code_norm: str) -> Coupon | None:

@@ -3,12 +3,13 @@
 Orders are priced by `check_code`, `price`, `commit` and `release`, as `commerce.pricing.Pricing` says.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from commerce import changes, ids, order_totals, pricing
+from commerce.codes import normalise_code
 from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
@@ -68,6 +69,15 @@ def calculated(cart: Cart, order: types.Order, book: Book, by: changes.By, **giv
         if not evaluation.unanswered:
             return evaluation
         outcomes |= _answers(cart, order, evaluation.unanswered, by)
+
+
+def unused(cart: Cart, evaluation: Evaluation) -> Iterator[tuple[str, Refusal]]:
+    """The codes of the cart that take nothing off, as they are spelt, each with why."""
+    used = {normalise_code(one.claim.code) for one in evaluation.applied if one.claim}
+    refused = {normalise_code(one.claim.code): one.refusal for one in evaluation.not_applied if one.claim}
+    for code in cart.coupon_codes:
+        if normalise_code(code) not in used:
+            yield code, refused[normalise_code(code)]
 
 
 class Available(NamedTuple):

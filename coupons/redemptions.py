@@ -24,7 +24,6 @@ from rest_framework.request import Request
 
 from commerce.api import ApiView, Resource, registry
 from commerce.changes import By
-from commerce.codes import normalise_code
 from commerce.errors import DomainError
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, error, invalid
@@ -154,14 +153,9 @@ def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:
 
 def _unused(cart: Cart, evaluation: Evaluation, given: Any) -> Iterator[Problem]:
     """Every code must take something off, or all that was asked for is refused."""
-    used = {normalise_code(one.claim.code) for one in evaluation.applied if one.claim}
-    refused = {normalise_code(one.claim.code): one.refusal for one in evaluation.not_applied if one.claim}
-    for code in cart.coupon_codes:
-        code_norm = normalise_code(code)
-        if code_norm not in used:
-            why = refused[code_norm]
-            told = {"reason": why.reason, "missing": why.missing, "value": code}
-            yield invalid(_pointer(code, given), "coupon_code", why.sentence, "invalid", **told)
+    for code, why in pricing.unused(cart, evaluation):
+        told = {"reason": why.reason, "missing": why.missing, "value": code}
+        yield invalid(_pointer(code, given), "coupon_code", why.sentence, "invalid", **told)
     if not cart.coupon_codes and not evaluation.applied:
         yield invalid("/data", "", "No promotion applies to the order.", "invalid", reason="not_applicable")
 

@@ -6,9 +6,12 @@ A rule changes its promotion under the locks of both, so whoever holds its promo
 
 from collections.abc import Collection
 
+from django.db.models import Exists, OuterRef
+
 from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
+from commerce.models import OwnedQuerySet
 from coupons import redeeming
 from coupons.models import Coupon, CouponRecipient, Use
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
@@ -47,6 +50,18 @@ def delete_coupon(coupon: Coupon, by: changes.By) -> None:
     (promotion,) = _locked_promotions_of(coupon.promotion_rule_id).values()
     changes.delete(coupon, by)
     _count_coupons(promotion.pk, -1)
+    _disable_without_coupons(promotion, by)
+
+
+def delete_coupons(rule: CouponCodesPromotionRule, coupons: OwnedQuerySet, by: changes.By) -> None:
+    """Deletes coupons of the rule, however many, or none where one of them was ever used. The rule tells of it."""
+    count = coupons.count()
+    deleted = changes.delete_all(coupons.filter(~Exists(Use.objects.filter(coupon=OuterRef("pk"))), usage_count=0))
+    if deleted < count:
+        raise Locked("A coupon has been redeemed; none was deleted.")
+    (promotion,) = _locked_promotions_of(rule.pk).values()
+    _count_coupons(promotion.pk, -deleted)
+    changes.touch(rule, "update", {"coupons_count": [promotion.coupons_count, promotion.coupons_count - deleted]}, by)
     _disable_without_coupons(promotion, by)
 
 

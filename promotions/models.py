@@ -40,10 +40,6 @@ class PromotionQuerySet(OwnedQuerySet):
     def enabled(self) -> Self:
         return self.filter(disabled_at__isnull=True)
 
-    def kept(self) -> Self:
-        """Those that nobody put into the archive."""
-        return self.filter(archived_at__isnull=True)
-
     def expired(self, now: datetime) -> Self:
         return self.enabled().filter(expires_at__lte=now)
 
