@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -198,7 +199,8 @@ def _limit(code: str, said_by: Field) -> Any:
     """The limit of the validator that says `code`."""
     checks: list[Any] = [check for check in said_by.validators if getattr(check, "code", None) == code]
     limit = checks[0].limit_value
-    return limit() if callable(limit) else limit
+    limit = limit() if callable(limit) else limit
+    return float(limit) if isinstance(limit, Decimal) else limit
 
 
 def _short(value: Any) -> Any:

@@ -75,8 +75,12 @@ class Balance:
 
 
 def _in_context(cart: Cart, promotion: Promotion, context: str) -> Sequence[Items | ShipmentPart]:
-    lines = cart.targets(promotion) if context != SHIPPING else ()
-    return [*lines, *cart.shipments] if context != ITEMS else lines
+    """Shipping is that of all shipments, or of those that hold one of the items that the promotion is for."""
+    lines = cart.targets(promotion) if context != SHIPPING or promotion.is_for_items else ()
+    if context == ITEMS:
+        return lines
+    shipments = cart.holding(lines) if promotion.is_for_items else cart.shipments
+    return shipments if context == SHIPPING else [*lines, *shipments]
 
 
 def _proportional(cart: Cart, targets: Sequence[Items | ShipmentPart], cents: int) -> Discount | Refusal:
@@ -241,12 +245,8 @@ class FreeShipping:
         cart.has_free_shipping = True
         return Discount(shares)
 
-    def _targets(self, cart: Cart, sku_list_id: int | None) -> list[ShipmentPart]:
-        if sku_list_id is None:
-            return cart.shipments
-        listed = {part.line.id for part in cart.listed(sku_list_id)}
-        held = [listed if part.shipment.lines is None else listed & part.shipment.lines for part in cart.shipments]
-        return [part for part, lines in zip(cart.shipments, held, strict=True) if lines]
+    def _targets(self, cart: Cart, sku_list_id: int | None) -> Sequence[ShipmentPart]:
+        return cart.shipments if sku_list_id is None else cart.holding(cart.listed(sku_list_id))
 
 
 # --- From elsewhere -------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """What is left to pay while promotions are applied one after another."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
 from promotions.engine.allocation import spread
 from promotions.engine.types import Line, Order, Promotion, Share, Shipment
@@ -135,6 +135,11 @@ class LinePart(Items):
         self.runs.insert(self.runs.index(run), first)
         return first
 
+    def leave(self, run: Run, quantity: int) -> None:
+        """Cuts all but the most expensive `quantity` units off a run."""
+        if quantity < run.quantity:
+            self.cut(run, run.quantity - quantity)
+
     def give(self, run: Run, quantity: int) -> int:
         given = self.cut(run, quantity)
         cents = given.amount
@@ -183,24 +188,26 @@ class UnitsPart(Items):
 
 def dearest(parts: Sequence[Items], most: int) -> list[Items]:
     """The `most` units of several lines of which most is left to pay, equal ones in the order of the lines."""
-    chosen: dict[int, list[Run]] = {}
-    runs = [(place, run) for place, part in enumerate(parts) for run in list(part.runs)]
-    for place, run in sorted(runs, key=lambda one: (-Fraction(one[1].amount, one[1].quantity), one[0])):
-        quantity = min(run.quantity, most)
+    runs = [(part, run) for part in parts for run in part.runs]
+    quantity_of = [0] * len(runs)
+    for price, place in sorted((-price, place) for place, (_, run) in enumerate(runs) for price in prices(run)):
+        quantity = min(most, prices(runs[place][1])[-price])
+        quantity_of[place] += quantity
+        most -= quantity
+    chosen: dict[LinePart, list[Run]] = {}
+    for (part, run), quantity in zip(runs, quantity_of, strict=True):
         if quantity:
-            if quantity < run.quantity:
-                parts[place].whole.cut(run, run.quantity - quantity)  # the cheaper ones go
-            chosen.setdefault(place, []).append(run)
-            most -= quantity
-    return [UnitsPart(parts[place].whole, chosen[place]) for place in sorted(chosen)]
+            part.whole.leave(run, quantity)
+            chosen.setdefault(part.whole, []).append(run)
+    return [UnitsPart(whole, of_line) for whole, of_line in chosen.items()]
 
 
-def dearest_of_each(parts: Sequence[Items], most_of: Mapping[str, int]) -> list[Items]:
-    """Of items by their codes so many units each, the most expensive ones; items without a number whole."""
-    chosen = [part for part in parts if part.line.code not in most_of]
-    for code, most in most_of.items():
-        chosen += dearest([part for part in parts if part.line.code == code], most)
-    return chosen
+def dearest_of_each(parts: Sequence[Items], key: Callable[[Items], Any], most_of: Mapping[Any, int]) -> list[Items]:
+    """Of parts that are alike by `key` so many units together, the most expensive ones; without a number all of it."""
+    chosen: dict[LinePart, Items] = {part.whole: part for part in parts if key(part) not in most_of}
+    for like, most in most_of.items():
+        chosen |= {units.whole: units for units in dearest([part for part in parts if key(part) == like], most)}
+    return [chosen[part.whole] for part in parts if part.whole in chosen]
 
 
 def prices(run: Run) -> dict[int, int]:
@@ -243,14 +250,20 @@ class Cart:
             targets = [part for part in self.lines if part.line.discountable]
         else:
             targets = self.listed(sku_list)
-            most = {part.line.code: part.line.lists[sku_list].max_per_coupon for part in targets}
-            if any(most.values()):
-                targets = dearest_of_each(targets, {code: units for code, units in most.items() if units})
+            most = {part.item: most for part in targets if (most := part.line.lists[sku_list].max_per_coupon)}
+            if most:
+                targets = dearest_of_each(targets, lambda part: part.item, most)
         for selection in promotion.selections:
             targets = selection.selected(targets)
         if promotion.applies_to_count is not None and promotion.is_for_items:
             targets = dearest(targets, promotion.applies_to_count)
         return targets
+
+    def holding(self, targets: Sequence[Items]) -> Sequence[ShipmentPart]:
+        """The shipments that hold one of these lines."""
+        lines = {target.line.id for target in targets}
+        held = [lines if part.shipment.lines is None else lines & part.shipment.lines for part in self.shipments]
+        return [part for part, found in zip(self.shipments, held, strict=True) if found]
 
     def taken(self, parts: Iterable[tuple[Items | ShipmentPart, int]]) -> tuple[Share, ...]:
         """Notes what was taken off parts; one share a line or shipment, in their order."""

@@ -138,13 +138,22 @@ class BuyGet:
         return Refusal("quantity_too_low", missing=missing) if missing else None
 
     def selected(self, targets: Sequence[Items]) -> Sequence[Items]:
-        codes = {code for code, _ in self.get}
-        return dearest_of_each([target for target in targets if target.line.code in codes], dict(self.get))
+        """What is bought is not what the order gets: only units beyond it are."""
+        bought = dict(self.buy)
+        most_of = {}
+        for code, units in self.get:
+            held = sum(run.quantity for target in targets if target.line.code == code for run in target.runs)
+            most_of[code] = min(units, max(0, held - bought.get(code, 0)))
+        return dearest_of_each([target for target in targets if _code(target) in most_of], _code, most_of)
 
     def additions(self, cart: Cart) -> tuple[tuple[str, int], ...]:
         """What the order gets that it does not hold yet; what it holds of an item counts as bought first."""
         bought = dict(self.buy)
         return _missing(tuple((code, units + bought.get(code, 0)) for code, units in self.get), cart)
+
+
+def _code(target: Items) -> str:
+    return target.line.code
 
 
 def _missing(wanted: Sequence[tuple[str, int]], cart: Cart) -> tuple[tuple[str, int], ...]:

@@ -65,6 +65,7 @@ def test_a_row_becomes_a_coupon_with_everything_it_gives(rule: CouponCodesPromot
         expires_at="2027-01-31 11:00:00.123000",
         usage_limit=5,
         customer_single_use=1,
+        applies_to_count=3,
         email="Ada@Example.com",
         email_norm="ada@example.com",
         reference="R-1",
@@ -92,8 +93,11 @@ def test_a_row_becomes_a_coupon_with_everything_it_gives(rule: CouponCodesPromot
         "customer_single_use": True,
         "usage_limit": 5,
         "usage_count": 0,
+        "used_amount_cents": 0,
+        "applies_to_count": 3,
         "expires_at": datetime(2027, 1, 31, 11, 0, 0, 123000, tzinfo=UTC),
         "batch": batch.name,
+        "only_code": None,
     }
     assert (recipient.email, recipient.email_norm, recipient.revision) == ("Ada@Example.com", "ada@example.com", 1)
     assert (recipient.tenant, recipient.created_at, recipient.metadata) == (rule.tenant, NOW, {})
@@ -344,8 +348,8 @@ def test_a_specification_that_cannot_be_met_is_refused_by_field(rule: CouponCode
 # --- Exporting --------------------------------------------------------------------------------------------------------
 
 EVERYTHING = (
-    "code,promotion_rule_id,expires_at,usage_limit,customer_single_use,recipient_email,reference,reference_origin,"
-    "metadata,usage_count\r\n"
+    "code,promotion_rule_id,expires_at,usage_limit,customer_single_use,applies_to_count,recipient_email,reference,"
+    "reference_origin,metadata,usage_count\r\n"
 )
 
 
@@ -358,14 +362,15 @@ def test_an_export_holds_every_column(rule: CouponCodesPromotionRule):
         usage_limit=5,
         usage_count=2,
         customer_single_use=True,
+        applies_to_count=3,
         coupon_recipient=factories.recipient(rule.organization, email="Ada@example.com"),
         reference="line\nbreak",
         reference_origin="erp",
         metadata={"a": "é"},
     )
     assert "".join(bulk.export_rows(Coupon.objects.order_by("pk"))) == (
-        EVERYTHING + f"SUMMER-01,{rule.public_id},,,false,,,,,0\r\n"
-        f'"=1+""1"", x",{rule.public_id},2027-01-31T12:00:00.000Z,5,true,Ada@example.com,"line\nbreak",erp,'
+        EVERYTHING + f"SUMMER-01,{rule.public_id},,,false,,,,,,0\r\n"
+        f'"=1+""1"", x",{rule.public_id},2027-01-31T12:00:00.000Z,5,true,3,Ada@example.com,"line\nbreak",erp,'
         '"{""a"":""é""}",2\r\n'
     )
 

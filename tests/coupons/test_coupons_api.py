@@ -57,6 +57,9 @@ def test_a_created_coupon_is_the_reference_document(api: Api, acme: Organization
             "attributes": {
                 **attributes,
                 "usage_count": 0,
+                "applies_to_count": None,
+                "used_amount_cents": 0,
+                "balance_cents": None,
                 "recipient_email": "ada@example.com",
                 "created_at": "2026-06-15T12:00:00.000Z",
                 "updated_at": "2026-06-15T12:00:00.000Z",

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from commerce import ids
 from commerce.models import Customer, GiftCard, LedgerEntry, LineItem, Order, Organization, Version
-from coupons import bulk, reconciling
+from coupons import bulk, reconciling, redeeming
 from coupons.models import Coupon, CustomerUsage, IdempotentAnswer, Redemption, Use
 from promotions.models import Promotion
 from tests import factories
@@ -93,10 +93,10 @@ def test_there_is_one_statement_for_each_kind_however_many_rows(api: Api, busy: 
             run()
         return len(captured)
 
-    assert statements() == len(reconciling.CHECKS) + 1
+    assert statements() == len(reconciling.CHECKS) + len(redeeming.LIMITED)
     for number in range(3):
         redeem(api, "SINGLE-USE", customer_email=f"{number}@example.com")
-    assert statements() == len(reconciling.CHECKS) + 1
+    assert statements() == len(reconciling.CHECKS) + len(redeeming.LIMITED)
 
 
 # --- What differs is told and mended --------------------------------------------------------------
@@ -112,11 +112,13 @@ def tampered(model: Any, name: str, by: int) -> Any:
 
 COUNTERS = {
     "coupons.usage_count": (Coupon, "usage_count"),
+    "coupons.used_amount_cents": (Coupon, "used_amount_cents"),
     "promotions.total_usage_count": (Promotion, "total_usage_count"),
     "promotions.coupons_count": (Promotion, "coupons_count"),
     "customers.total_orders_count": (Customer, "total_orders_count"),
     "gift_cards.balance_cents": (GiftCard, "balance_cents"),
     "redemptions.discount_cents": (Redemption, "discount_cents"),
+    "redemptions.discounts_count": (Redemption, "discounts_count"),
 }
 
 
@@ -165,7 +167,7 @@ def test_how_often_each_customer_used_a_coupon_is_told_by_both_keys_and_mended(b
     usages.filter(customer_key=f"c:{customer.pk}").delete()
     usages.filter(customer_key="e:alan@example.com").update(usage_count=3)
     CustomerUsage.objects.create(coupon=single, customer_key="e:nobody@example.com", usage_count=2)
-    told = f"customer_usages of {single.public_id}"
+    told = f"customer_usages of coupons of {single.public_id}"
     assert found() == [
         f"{told} c:{customer.pk}: 0, but the rows make 1",
         f"{told} e:alan@example.com: 3, but the rows make 1",

@@ -145,7 +145,7 @@ def test_073_a_fieldset_holds_for_included_resources_of_its_type_only(api: Api, 
     assert promotion["attributes"] == {"name": "Summer"}
     assert "relationships" not in promotion
     assert rule["relationships"]
-    assert len(body["data"]["attributes"]) == 11
+    assert len(body["data"]["attributes"]) == 14
 
 
 def test_073_a_fieldset_of_the_umbrella_holds_for_its_types(api: Api, coupon: Coupon):

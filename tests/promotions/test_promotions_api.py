@@ -1,5 +1,6 @@
 """Promotions and their rules over the API: what is derived, found, switched, and shown under the umbrella types."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -223,7 +224,9 @@ VALID = {"name": "Summer", "starts_at": "2026-06-01T00:00:00Z", "expires_at": "2
     [
         ({"percentage": 0}, "percentage", "greater_than_or_equal_to"),
         ({"percentage": 101}, "percentage", "less_than_or_equal_to"),
-        ({"percentage": 12.5}, "percentage", "not_a_number"),
+        ({"percentage": 12.34567}, "percentage", "max_decimal_places"),
+        ({"percentage": 100.0001}, "percentage", "less_than_or_equal_to"),
+        ({"percentage": "a tenth"}, "percentage", "invalid"),
         ({"percentage": None}, "percentage", "blank"),
         ({"priority": -1}, "priority", "greater_than_or_equal_to"),
         ({"priority": 65535}, "priority", "less_than_or_equal_to"),
@@ -243,10 +246,14 @@ def test_a_promotion_that_makes_no_sense_is_422(api: Api, values: dict[str, Any]
     assert problem(answer)["meta"]["error"] == key
 
 
-@pytest.mark.parametrize(("sent", "shown"), [(1, 1), ("10", 10), (100, 100), ("100", 100)])
-def test_percentages_are_whole_numbers(api: Api, sent: Any, shown: int):
+@pytest.mark.parametrize(
+    ("sent", "shown"), [(1, "1"), ("10", "10"), (100, "100"), ("100", "100"), (12.5, "12.5"), ("0.0001", "0.0001")]
+)
+def test_percentages_have_the_decimals_they_need(api: Api, sent: Any, shown: str):
+    """Whole ones are written as the contract writes them."""
     answer = api.create("percentage_discount_promotions", {**VALID, "percentage": sent})
-    assert answer.json()["data"]["attributes"]["percentage"] == shown
+    told = json.loads(answer.content, parse_int=str, parse_float=str)["data"]["attributes"]["percentage"]
+    assert told == shown
 
 
 def test_a_fixed_amount_needs_its_currency(api: Api, acme: Organization):
@@ -307,8 +314,8 @@ def test_an_amount_without_a_currency_is_shown_in_hundredths(api: Api, acme: Org
     assert (shown["order_amount_float"], shown["formatted_order_amount"]) == (50.0, "50.00")
 
 
-@pytest.mark.parametrize(("percentage", "title", "count"), [(0, "greater", 1), (101, "less", 100)])
-def test_a_percentage_out_of_bounds_is_told_the_bound(api: Api, percentage: int, title: str, count: int):
+@pytest.mark.parametrize(("percentage", "title", "count"), [(0, "greater", 0.0001), (101, "less", 100)])
+def test_a_percentage_out_of_bounds_is_told_the_bound(api: Api, percentage: int, title: str, count: float):
     found = problem(api.create("percentage_discount_promotions", {**VALID, "percentage": percentage}))
     assert found["title"] == f"must be {title} than or equal to {count}"
     assert found["meta"] == {"error": f"{title}_than_or_equal_to", "value": percentage, "count": count}
