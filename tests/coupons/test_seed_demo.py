@@ -2,11 +2,13 @@ import re
 from io import StringIO
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from commerce import ids
-from commerce.models import Application, Event, Mode, Organization, Tenant, Version
+from commerce.models import ApiKey, Application, Event, Mode, Organization, Tenant, Version
+from coupons.dialects.ticketing import guids
 from promotions.models import CouponCodesPromotionRule, Promotion
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +34,25 @@ def test_it_makes_what_a_newcomer_needs() -> None:
     assert "curl -i http://127.0.0.1:9000/api/coupons" in told
     assert f'"id": "{ids.encode(rule.pk)}"' in told
     assert "curl -s http://127.0.0.1:9000/api/evaluations" in told
+
+
+def test_it_tells_of_the_dialects_where_they_are_served(settings: LazySettings) -> None:
+    settings.REBILLY_MOUNT, settings.TICKETING_MOUNT = "/", "/tickets"
+    told = seed()
+
+    company = guids.encode("company", Organization.objects.get().pk)
+    assert "curl -i http://127.0.0.1:8000/organizations/acme/coupons" in told
+    assert "curl -s http://127.0.0.1:8000/tickets/coupon " in told
+    assert f"-H 'Company: {company}'" in told
+    assert not ApiKey.objects.exists()
+
+
+def test_it_tells_nothing_of_a_dialect_that_is_off(settings: LazySettings) -> None:
+    settings.REBILLY_MOUNT = settings.TICKETING_MOUNT = ""
+    told = seed()
+
+    assert "REB-APIKEY" not in told
+    assert "Company:" not in told
 
 
 def test_its_staff_user_can_log_in_with_the_password_it_prints() -> None:

@@ -30,6 +30,7 @@ from commerce.models import (
 )
 from commerce.organizations import create_organization
 from coupons import upkeep
+from coupons.dialects.ticketing import guids
 from coupons.models import Coupon
 from promotions.models import (
     CouponCodesPromotionRule,
@@ -70,7 +71,33 @@ curl -s {url}/api/redemptions \\
   -d '{{"data": {{"type": "redemptions", "attributes": {{
      "coupon_code": "{code}", "reference": "order 4711", "customer_email": "ada@example.com",
      "currency_code": "EUR", "amount_cents": 5000}}}}}}'
+"""
 
+REBILLY = """
+Create a coupon in Rebilly style, with a key that shows only when it is made:
+
+key=$({manage} create_api_key --organization {slug} --mode test)
+curl -i {url}/organizations/{slug}/coupons \\
+  -H "REB-APIKEY: $key" -H 'Content-Type: application/json' \\
+  -d '{{"discount": {{"type": "percent", "value": 12.5}}, "description": "An eighth off",
+     "restrictions": [{{"type": "redemptions-per-customer", "quantity": 2}}],
+     "issuedTime": "2026-01-01T00:00:00Z"}}'
+"""
+
+TICKETING = """
+Create a cheque in ticketing style, three codes of it that hold 50 euros each, and list them:
+
+token=$({manage} issue_token --organization {slug})
+cheque=$(curl -s {url}/coupon \\
+  -H "Authorization: Bearer $token" -H 'Company: {company}' -H 'Content-Type: application/json' \\
+  -d '{{"name": "Gift cheque", "type": "cheque", "amount": 5000}}' | sed 's/.*"guid": *"\\([^"]*\\)".*/\\1/')
+curl -s {url}/coupon/$cheque/codes \\
+  -H "Authorization: Bearer $token" -H 'Content-Type: application/json' \\
+  -d '{{"count": 3, "length": 10, "prefix": "CHEQUE-"}}'
+curl -s {url}/coupon/$cheque/codes -H "Authorization: Bearer $token"
+"""
+
+STAFF = """
 The admin is at {url}/admin/ for {staff}.
 """
 
@@ -87,18 +114,20 @@ class Command(BaseCommand):
             organization = _organization(by)
             rule = _rule(organization, by)
             staff, password = _staff()
-        guide = GUIDE.format(
-            url=f"http://127.0.0.1:{port}",
-            slug=SLUG,
-            rule=rule.public_id,
-            code=CODE,
-            manage=_manage(),
-            staff=staff,
-        )
-        self.stdout.write(guide.rstrip("\n"))
+        server = f"http://127.0.0.1:{port}"
+        told = {"slug": SLUG, "rule": rule.public_id, "code": CODE, "manage": _manage(), "staff": staff}
+        told["company"] = guids.encode("company", organization.pk)
+        for guide, mount in _guides():
+            self.stdout.write(guide.format(url=f"{server}{mount}".rstrip("/"), **told).rstrip("\n"))
         if password:
             self.stdout.write(f"Its password, shown only this once: {password}")
         self.stdout.write(f"To set another: {_manage()} changepassword {staff}\n")
+
+
+def _guides() -> list[tuple[str, str]]:
+    """What is told, each with the path that it is about; of a dialect nothing where it is off."""
+    dialects = [(REBILLY, settings.REBILLY_MOUNT), (TICKETING, settings.TICKETING_MOUNT)]
+    return [(GUIDE, ""), *((guide, mount) for guide, mount in dialects if mount), (STAFF, "")]
 
 
 def _organization(by: changes.By) -> Organization:
