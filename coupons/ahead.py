@@ -4,6 +4,7 @@ Such a redemption has one use, of the coupon, and neither an order nor a currenc
 `changes.atomic()`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Case, Q, Value, When
@@ -33,16 +34,17 @@ def redeem(
     tenant: Tenant,
     code: str,
     customer_reference: str | None,
-    restricted: list[Restriction],
-    discounts_limit: int | None,
+    restricted: Sequence[Restriction],
     by: By,
 ) -> Redemption:
     """Grants the coupon with that code to a customer, who is one of ours or kept elsewhere, and counts its use.
 
-    What the order must meet is asked later, of what the customer must be all that is known by now. `discounts_limit`
-    cannot be more than the promotion's. Raises CodeRefused on `coupon`, `customer` or `restrictions`.
+    What the order must meet is asked later, of what the customer must be all that is known by now. `restricted` may
+    hold, besides what promotions are restricted to, `{"type": "discounts_per_redemption", "quantity": 2}`; the limit of
+    the promotion holds nevertheless. Raises CodeRefused on `coupon`, `customer` or `restrictions`.
     """
-    restrictions.check(restricted)
+    own_limits = [one["quantity"] for one in restricted if one["type"] == OWN_LIMIT]
+    restrictions.check([one for one in restricted if one["type"] != OWN_LIMIT])
     paid_by = restrictions.compiled(restricted).paid_by
     if paid_by is not None and paid_by <= by.now:
         raise CodeRefused("restrictions", "paid_by_over", "The time to pay by is over.")
@@ -53,14 +55,14 @@ def redeem(
     if why_not := _refusal(coupon, customer, customer_reference, by):
         raise _refused(why_not)
     promotion = coupon.promotion_rule.promotion
-    limits = [limit for limit in (promotion.discounts_per_redemption, discounts_limit) if limit is not None]
+    limits = [limit for limit in (promotion.discounts_per_redemption, *own_limits) if limit is not None]
     redemption = Redemption(
         **tenant._asdict(),
         state=redeeming.COMMITTED,
         customer=customer,
         customer_email=customer.email if customer else None,
         customer_reference=customer_reference or None,
-        restrictions=restricted,
+        restrictions=list(restricted),
         discounts_limit=min(limits, default=None),
     )
     try:
@@ -68,6 +70,9 @@ def redeem(
     except LimitReached as reached:
         raise _refused(reached.refusal) from None
     return redemption
+
+
+OWN_LIMIT = "discounts_per_redemption"
 
 
 def _customer(tenant: Tenant, name: str) -> Customer | None:

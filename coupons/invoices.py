@@ -24,6 +24,7 @@ from commerce.pricing import LimitReached
 from coupons import pricing, redeeming
 from coupons.models import Coupon, InvoiceDiscount, Redemption, Use
 from coupons.redeeming import COMMITTED, Taken
+from coupons.turns import take_turns
 from promotions import loading, restrictions
 from promotions.carts import Cart
 from promotions.engine.benefits import Balance
@@ -78,7 +79,7 @@ def apply(redemption: Redemption, invoice: str, cart: Cart, by: By) -> Outcome:
     One that does not apply and did not before is refused, and nothing is written; where items are missing that it
     would add, these are told. Twice is as good as once. Raises CodeRefused on `redemption`.
     """
-    _take_turns(redemption.tenant, invoice)
+    take_turns(redemption.tenant, f"invoice {invoice}")
     granted = _granted(redemption, invoice)
     this = _checked(redemption, granted)
     evaluation = _evaluated(granted, _described(cart, invoice, this, granted), by)
@@ -93,7 +94,7 @@ def apply(redemption: Redemption, invoice: str, cart: Cart, by: By) -> Outcome:
 
 def remove(redemption: Redemption, invoice: str, by: By) -> bool:
     """Takes the redemption from the invoice again; False where it is not applied to it."""
-    _take_turns(redemption.tenant, invoice)
+    take_turns(redemption.tenant, f"invoice {invoice}")
     discount = InvoiceDiscount.objects.filter(redemption=redemption, invoice=invoice).first()
     if discount is None:
         return False
@@ -101,14 +102,6 @@ def remove(redemption: Redemption, invoice: str, by: By) -> bool:
     use = redemption.uses.select_related("coupon").get()
     _store([(Granted(redemption, use, discount), None)], invoice, discount.currency_code, by)
     return True
-
-
-def _take_turns(tenant: Tenant, invoice: str) -> None:
-    """Whoever writes to the same invoice waits until this transaction ends. SQLite has one writer anyway."""
-    if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            name = f"invoice {tenant.organization_id} {tenant.mode} {invoice}"
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
 def _granted(redemption: Redemption, invoice: str) -> list[Granted]:
@@ -120,7 +113,9 @@ def _granted(redemption: Redemption, invoice: str) -> list[Granted]:
     rows = live.filter(currency_code=None).select_for_update(no_key=True).order_by("pk")
     locked = {row.pk: row for row in rows}
     uses = Use.objects.filter(redemption__in=locked, is_counted=True).select_related("coupon", "promotion")
-    granted = [Granted(locked[use.redemption_id], use, discounts.get(use.redemption_id)) for use in uses]
+    for use in uses:
+        use.redemption = locked[use.redemption_id]
+    granted = [Granted(use.redemption, use, discounts.get(use.redemption_id)) for use in uses]
     return sorted(granted, key=_place)
 
 

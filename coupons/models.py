@@ -153,7 +153,7 @@ class Redemption(Stepwise, Owned):
     evaluation = models.JSONField(default=dict, editable=False)
     """What the cart of an order kept elsewhere came to, as `coupons.answers` tells it."""
     restrictions = models.JSONField(default=list, editable=False)
-    """What the invoices must meet that it discounts, besides what its promotion says."""
+    """What the invoices must meet that it discounts, besides what its promotion says: see `coupons.ahead.redeem`."""
     discounts_limit = models.BigIntegerField(null=True, editable=False)
     discounts_count = models.BigIntegerField(default=0, editable=False)
     """How many invoices it discounts, of one that was made ahead of them."""

@@ -48,7 +48,8 @@ def transacted(work: Callable[[], Any]) -> Any:
 def redeem(
     of: Coupon, customer: str | None = None, *restrictions: Any, limit: int | None = None, by: By = BY
 ) -> Redemption:
-    return transacted(partial(ahead.redeem, of.tenant, of.code, customer, list(restrictions), limit, by))
+    own = [{"type": "discounts_per_redemption", "quantity": limit}] if limit is not None else []
+    return transacted(partial(ahead.redeem, of.tenant, of.code, customer, [*restrictions, *own], by))
 
 
 def line(cents: int, quantity: int = 1, code: str = "plan", product: str | None = None) -> CartLine:
@@ -138,13 +139,13 @@ def test_a_code_is_found_whatever_its_case_and_that_which_goes_by_itself_first(a
     only.code = "tenth-off"
     with pytest.raises(Exception, match="already been taken"):
         transacted(lambda: create_only_coupon(only, BY))
-    by_code = transacted(lambda: ahead.redeem(tenth.tenant, " tenTH-off ", None, [], None, BY))
+    by_code = transacted(lambda: ahead.redeem(tenth.tenant, " tenTH-off ", None, [], BY))
     assert by_code.uses.get().coupon == tenth
 
 
 def test_nobody_elses_coupon_is_redeemed(acme: Organization, tenth: Coupon):
     theirs = factories.organization()
-    missing = partial(ahead.redeem, Tenant(theirs.pk, "test"), "TENTH-OFF", None, [], None, BY)
+    missing = partial(ahead.redeem, Tenant(theirs.pk, "test"), "TENTH-OFF", None, [], BY)
     assert refused(lambda: transacted(missing)) == ("coupon", "coupon_not_found")
 
 
@@ -590,7 +591,7 @@ def test_parallel_redemptions_keep_every_limit(acme: Organization):
     of = coupon(factories.percentage_promotion(acme, total_usage_limit=5, customer_usage_limit=2))
     names = ["cus-1", "cus-2", "cus-3"] * 4
     answers = at_once(
-        *(asked(partial(ahead.redeem, of.tenant, of.code, name, [], None, BY)) for name in names)  # type: ignore[arg-type]
+        *(asked(partial(ahead.redeem, of.tenant, of.code, name, [], BY)) for name in names)  # type: ignore[arg-type]
     )
     assert sum(isinstance(answer, Redemption) for answer in answers) == 5
     assert Use.objects.filter(is_counted=True).count() == 5
