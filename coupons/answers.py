@@ -15,6 +15,7 @@ NOT_APPLICABLE = {
     "reason": "not_applicable",
     "sentence": "The code cannot be used for this order.",
     "missing": None,
+    "additions": [],
 }
 """What a shopper is told, whatever the reason."""
 MOST_REASONS = 250
@@ -78,7 +79,13 @@ def _applied(one: Applied, cart: Cart, line_id: Callable[[int], Any]) -> dict[st
         "formatted_total_amount": formatted(-one.amount_cents, cart.currency_code),
         "shares": [_share(share, line_id) for share in one.shares],
         "rule_outcomes": list(one.rule_outcomes),
+        "additions": _additions(one),
     }
+
+
+def _additions(one: Applied | NotApplied) -> list[dict[str, Any]]:
+    """What the order gets by the promotion and does not hold yet."""
+    return [{"code": code, "quantity": quantity} for code, quantity in one.additions]
 
 
 def _share(share: Share, line_id: Callable[[int], Any]) -> dict[str, Any]:
@@ -95,6 +102,7 @@ def _not_applied(one: NotApplied) -> dict[str, Any]:
         "reason": one.refusal.reason,
         "sentence": one.refusal.sentence,
         "missing": one.refusal.missing,
+        "additions": _additions(one),
     }
 
 

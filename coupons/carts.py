@@ -9,6 +9,7 @@ from rest_framework import fields, serializers
 
 from commerce import ids, permissions
 from commerce.api import IntegerField
+from commerce.countries import validate_country_code
 from commerce.jsonapi import parser
 from commerce.jsonapi.errors import ApiError, Problem, invalid, nested_problems
 from commerce.jsonapi.prepared import Instances, Parameter, like
@@ -77,6 +78,7 @@ class LineSerializer(Strict):
     sku_code = text(required=False)
     bundle_code = text(required=False)
     code = text(required=False)
+    product = text(required=False, allow_null=True)
     quantity = number(1, MOST_UNITS, default=1)
     unit_amount_cents = cents(required=False, allow_null=True)
     options_amount_cents = cents(default=0)
@@ -100,9 +102,15 @@ class ShipmentSerializer(Strict):
 
 
 class CartSerializer(Strict):
+    """What order, customer and subscription are called elsewhere counts for promotions that are restricted to them."""
+
     currency_code = fields.CharField(required=False, validators=[validate_currency_code])
     market_code = text(required=False)
     customer_email = fields.EmailField(required=False, allow_null=True, max_length=LONGEST_EMAIL)
+    customer_reference = text(required=False, allow_null=True)
+    country_code = fields.CharField(required=False, allow_null=True, validators=[validate_country_code])
+    reference = text(required=False, allow_null=True)
+    subscription = text(required=False, allow_null=True)
     coupon_code = text(required=False, allow_null=True, allow_blank=True)
     coupon_codes = listed(text(), MOST_CODES, default=list)
     line_items = listed(LineSerializer(), MOST_LINES, default=list)
@@ -147,6 +155,9 @@ def checked(form: type[Strict], document: parser.ResourceDocument) -> Any:
         raise ApiError(nested_problems(ATTRIBUTES, cause.detail)) from None
 
 
+_AS_GIVEN = ("customer_email", "customer_reference", "country_code", "reference", "subscription")
+
+
 class CartReader:
     """From the document to a Cart: what it names is found within the tenant, and what it leaves out is completed."""
 
@@ -176,7 +187,7 @@ class CartReader:
             currency_code=self.currency_code,
             market=self.market,
             customer=self._customer(),
-            customer_email=self.given.get("customer_email"),
+            **{name: self.given.get(name) for name in _AS_GIVEN},
             lines=tuple(self._lines()),
             shipments=tuple(self._shipments()),
             coupon_codes=_codes(self.given),
@@ -255,6 +266,7 @@ class CartReader:
                 id=place,
                 item_type="bundles" if "bundle_code" in line else "skus",
                 code=line.get("sku_code") or line.get("bundle_code") or line["code"],
+                product=line.get("product"),
                 quantity=line["quantity"],
                 unit_amount_cents=self._unit_amount(place, line, price, bundle),
                 options_amount_cents=line["options_amount_cents"],

@@ -2,7 +2,7 @@
 one `POST`; and what placing an order of ours used.
 
     {"data": {"type": "redemptions", "attributes": {
-        "coupon_code": "SUMMER-26", "reference": "their order", "customer_email": "...",
+        "coupon_code": "SUMMER-26", "reference": "their order", "customer_email": "...", "customer_reference": "...",
         "line_items": [{"sku_code": "SHIRT", "quantity": 2}],   or   "amount_cents": 5000, "currency_code": "EUR"
         "_reserve": true, "time_to_live": 900
     }}}
@@ -53,7 +53,6 @@ class RedemptionSerializer(CartSerializer):
     """A cart, or an amount in place of its lines, and what is done with it."""
 
     amount_cents = cents(required=False)
-    reference = text(required=False, allow_null=True)
     reference_origin = text(required=False, allow_null=True)
     _reserve = fields.BooleanField(default=False)
     time_to_live = number(1, LONGEST_RESERVATION, default=900)
@@ -144,6 +143,7 @@ def new_redemption(cart: Cart, given: Any, now: datetime) -> Redemption:
         metadata=given["metadata"],
         customer=cart.customer,
         customer_email=cart.customer_email,
+        customer_reference=cart.customer_reference,
         currency_code=cart.currency_code,
     )
     if given["_reserve"]:
@@ -189,18 +189,23 @@ class Redemptions(Resource):
     view_base = RedemptionView
     actions = ("list", "retrieve", "create", "update")
     attributes = (
-        *("status", "customer_email", "currency_code", *money("discount")),
-        *("evaluation", "reserved_until", "committed_at", "released_at"),
+        *("status", "customer_email", "customer_reference", "currency_code", *money("discount")),
+        *("evaluation", "restrictions", "discounts_limit", "discounts_count"),
+        *("reserved_until", "committed_at", "released_at"),
     )
     read_only = (
-        *("customer_email", "currency_code", "discount_cents", "evaluation"),
+        *("customer_email", "customer_reference", "currency_code", "discount_cents", "evaluation"),
+        *("restrictions", "discounts_limit", "discounts_count"),
         *("reserved_until", "committed_at", "released_at", "order", "customer"),
     )
     columns = {
         "status": Derived(redemption_status, "state", "reserved_until", NOW),
         **told("discount", "discount_cents", "currency_code"),
     }
-    sortable = ("customer_email", "currency_code", "discount_cents", "reserved_until", "committed_at", "released_at")
+    sortable = (
+        *("customer_email", "customer_reference", "currency_code", "discount_cents"),
+        *("discounts_limit", "discounts_count", "reserved_until", "committed_at", "released_at"),
+    )
     filterable = sortable
     scopes = {"with_status": with_status}
     triggers = {

@@ -545,8 +545,10 @@ TABLE = {
     "redemptions": entry(
         "list retrieve create update",
         f"""
-        status=string:r customer_email=string:rfs currency_code=string:rfs {amounts("rfs", "discount")}
-        evaluation=object:r reserved_until=datetime:rfs committed_at=datetime:rfs released_at=datetime:rfs
+        status=string:r customer_email=string:rfs customer_reference=string:rfs currency_code=string:rfs
+        {amounts("rfs", "discount")}
+        evaluation=object:r restrictions=array:r discounts_limit=integer:rfs discounts_count=integer:rfs
+        reserved_until=datetime:rfs committed_at=datetime:rfs released_at=datetime:rfs
         """,
         f"""
         order=one:orders:f customer=one:customers:f promotions=many:promotions:f coupons=many:coupons:f

@@ -303,6 +303,87 @@ def test_a_service_that_cannot_be_reached_gives_nothing_and_breaks_nothing(api: 
     assert reasons(answered) == {"service": "external_failed"}
 
 
+# --- What is known elsewhere ----------------------------------------------------------------------
+
+RESTRICTED: list[tuple[dict[str, Any], str, dict[str, Any], dict[str, Any]]] = [
+    # restriction -> why carts do not meet it that say nothing or something else, what one says that does
+    (
+        {"type": "countries", "country_codes": ["IT", "FR"]},
+        "country_not_eligible",
+        {"country_code": "DE"},
+        {"country_code": "FR"},
+    ),
+    (
+        {"type": "orders", "names": ["INV-1"]},
+        "order_not_eligible",
+        {"reference": "INV-2"},
+        {"reference": "INV-1"},
+    ),
+    (
+        {"type": "subscriptions", "names": ["SUB-1"]},
+        "subscription_not_eligible",
+        {"subscription": "SUB-2"},
+        {"subscription": "SUB-1"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("restriction", "reason", "other", "met"), RESTRICTED)
+def test_what_a_cart_says_of_itself_meets_restrictions_or_does_not(
+    api: Api, acme: Organization, restriction: dict[str, Any], reason: str, other: dict[str, Any], met: dict[str, Any]
+):
+    factories.percentage_promotion(acme, name="restricted", restrictions=[restriction])
+    for given in ({}, dict.fromkeys(met), other):
+        answered = evaluate(api, cart(**given))
+        assert (answered["discount_amount_cents"], reasons(answered)) == (0, {"restricted": reason})
+    assert evaluate(api, cart(**met))["discount_amount_cents"] == -1000
+
+
+def test_a_customer_who_is_kept_elsewhere_is_known_by_a_reference(api: Api, acme: Organization):
+    factories.percentage_promotion(acme, name="theirs", restrictions=[{"type": "customers", "names": ["C-1"]}])
+    for given, expected in (
+        ({}, "customer_unknown"),
+        ({"customer_reference": None}, "customer_unknown"),
+        ({"customer_reference": "C-2"}, "customer_not_eligible"),
+        ({"customer_email": "C-1@example.com"}, "customer_not_eligible"),
+    ):
+        assert reasons(evaluate(api, cart(**given))) == {"theirs": expected}
+    assert evaluate(api, cart(customer_reference="C-1"))["discount_amount_cents"] == -1000
+
+
+def test_lines_of_a_product_are_discounted_whatever_their_codes(api: Api, acme: Organization):
+    only = {"type": "products", "codes": ["SHIRT"], "min_quantity": 3}
+    factories.percentage_promotion(acme, name="shirts", restrictions=[only])
+    lines = [line("RED", 1, 1000, product="SHIRT"), line("BLUE", 2, 2000, product="SHIRT"), line("MUG", 1, 500)]
+    answered = evaluate(api, cart(*lines))
+    assert [each["discount_cents"] for each in answered["line_items"]] == [-100, -400, 0]
+    answered = evaluate(api, cart(lines[0], line("BLUE", 2, 2000, product=None), lines[2]))
+    assert (answered["discount_amount_cents"], reasons(answered)) == (0, {"shirts": "quantity_too_low"})
+    assert answered["not_applied"][0]["missing"] == 2
+
+
+def test_what_an_order_gets_on_top_is_told_with_the_promotion(api: Api, acme: Organization):
+    buy_get = {"type": "buy_get", "buy": [{"code": "SHIRT", "quantity": 2}], "get": [{"code": "MUG", "quantity": 3}]}
+    free = factories.percentage_promotion(acme, name="mugs", percentage=100, restrictions=[buy_get])
+    assert evaluate(api, cart(line("SHIRT")))["not_applied"] == [
+        {
+            "promotion": linkage(free),
+            "name": "mugs",
+            "coupon_code": None,
+            "reason": "quantity_too_low",
+            "sentence": "The order holds too few units: 1 to go.",
+            "missing": 1,
+            "additions": [],
+        }
+    ]
+    (refused_one,) = evaluate(api, cart(line("SHIRT", 2)))["not_applied"]
+    assert (refused_one["reason"], refused_one["additions"]) == ("no_matching_items", [{"code": "MUG", "quantity": 3}])
+    (applied,) = evaluate(api, cart(line("SHIRT", 2), line("MUG", 2, 500)))["applied"]
+    assert (applied["total_amount_cents"], applied["additions"]) == (-1000, [{"code": "MUG", "quantity": 1}])
+    (applied,) = evaluate(api, cart(line("SHIRT", 2), line("MUG", 4, 500)))["applied"]
+    assert (applied["total_amount_cents"], applied["additions"]) == (-1500, [])
+
+
 # --- Sales channels -------------------------------------------------------------------------------
 
 
@@ -322,6 +403,7 @@ def test_a_sales_channel_is_told_the_same_of_every_code_that_does_not_work(shop:
         "reason": "not_applicable",
         "sentence": "The code cannot be used for this order.",
         "missing": None,
+        "additions": [],
     }
     assert answered["not_applied"] == [{**same, "coupon_code": code} for code in ("DISABLED-1", "NOWHERE-1")]
 
@@ -405,7 +487,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({**cart(), "line_items": {}}, f"{AT}/line_items"),
     (cart(*[line("A")] * 501), f"{AT}/line_items"),
     (cart(line("A", 10**9, 10**8)), "/data"),
+    (cart(line("A", product="P" * 256)), f"{AT}/line_items/0/product"),
     (cart(customer_email="ada"), f"{AT}/customer_email"),
+    (cart(customer_reference=""), f"{AT}/customer_reference"),
+    (cart(customer_reference="C" * 256), f"{AT}/customer_reference"),
+    (cart(country_code="it"), f"{AT}/country_code"),
+    (cart(country_code="ITA"), f"{AT}/country_code"),
+    (cart(country_code=39), f"{AT}/country_code"),
+    (cart(reference={}), f"{AT}/reference"),
+    (cart(subscription=[]), f"{AT}/subscription"),
     (cart(coupon_codes=["A"] * 26), f"{AT}/coupon_codes"),
     (cart(coupon_codes=[{}]), f"{AT}/coupon_codes/0"),
     (cart(coupon_code="A" * 256), f"{AT}/coupon_code"),

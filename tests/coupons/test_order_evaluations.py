@@ -126,6 +126,7 @@ def test_a_shopper_is_told_of_codes_alone_and_of_no_reason(api: Api, acme: Organ
         "reason": "not_applicable",
         "sentence": "The code cannot be used for this order.",
         "missing": None,
+        "additions": [],
     }
 
 

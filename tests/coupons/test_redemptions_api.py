@@ -160,6 +160,45 @@ def test_promotions_without_a_code_are_counted_too(api: Api, acme: Organization,
     assert why(attempt(api)) == [("/data", "not_applicable")]
 
 
+def test_a_customer_who_is_kept_elsewhere_is_counted_by_a_reference(api: Api, acme: Organization):
+    promotion = factories.percentage_promotion(acme, customer_usage_limit=2)
+    coupon = coupon_of(promotion, "SUMMER-26")
+    first = redeem(api, "SUMMER-26", customer_reference="C-1")
+    assert first.customer_reference == "C-1"
+    told = api.data(f"redemptions/{first.public_id}")["attributes"]
+    assert (told["customer_reference"], told["restrictions"]) == ("C-1", [])
+    assert (told["discounts_limit"], told["discounts_count"]) == (None, 0)
+    redeem(api, "SUMMER-26", customer_reference="C-1")
+    redeem(api, "SUMMER-26", customer_reference="C-2")
+    at = f"{AT}/coupon_codes/0"
+    assert why(attempt(api, "SUMMER-26", customer_reference="C-1")) == [(at, "already_used_by_customer")]
+    assert why(attempt(api, "SUMMER-26")) == [(at, "customer_unknown")]
+    assert (counts(coupon), usages()) == ((3, 3), {"r:C-1": 2, "r:C-2": 1})
+    found = api.get("redemptions?filter[q][customer_reference_eq]=C-1&sort=customer_reference").json()["data"]
+    assert len(found) == 2
+    assert api.update(first, {"_cancel": True}).status_code == 200
+    assert redeem(api, "SUMMER-26", customer_reference="C-1").discount_cents == -1000
+
+
+def test_what_a_redemption_was_made_ahead_for_is_told_and_not_taken(api: Api, acme: Organization, coupon: Coupon):
+    only = [{"type": "countries", "country_codes": ["IT"]}]
+    used = (coupon.promotion_rule.promotion, coupon)
+    ahead = factories.redemption(acme, used, restrictions=only, discounts_limit=3, discounts_count=1)
+    told = api.data(f"redemptions/{ahead.public_id}")["attributes"]
+    assert (told["restrictions"], told["discounts_limit"], told["discounts_count"]) == (only, 3, 1)
+    for name in ("restrictions", "discounts_limit", "discounts_count"):
+        answer = post(api, {"coupon_code": "SUMMER-26", "amount_cents": 1000, name: told[name]})
+        assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": f"{AT}/{name}"})
+
+
+def test_a_restriction_by_what_the_order_is_called_elsewhere_holds(api: Api, acme: Organization):
+    only = {"type": "orders", "names": ["INV-1"]}
+    coupon_of(factories.percentage_promotion(acme, restrictions=[only]), "SUMMER-26")
+    refusal = attempt(api, "SUMMER-26", reference="INV-2")
+    assert why(refusal) == [(f"{AT}/coupon_codes/0", "order_not_eligible")]
+    assert redeem(api, "SUMMER-26", reference="INV-1").reference == "INV-1"
+
+
 def test_it_is_told_in_a_version_and_in_events(api: Api, coupon: Coupon):
     redemption = redeem(api, "SUMMER-26", _reserve=True)
     for trigger in ("_commit", "_cancel"):
