@@ -12,6 +12,7 @@ import pytest
 from django.conf import LazySettings, settings
 from django.core.management import get_commands, load_command_class
 from django.test import Client
+from django.urls import resolve
 
 from config.urls import mounted
 
@@ -181,6 +182,28 @@ def test_what_is_mounted_is_below_its_path_and_its_prefixes() -> None:
     assert places("/") == [""]
     assert places("/", "3.0.0/") == ["", "3.0.0/"]
     assert places("/a/b", "3.0.0/") == ["a/b/", "a/b/3.0.0/"]
+
+
+@pytest.mark.parametrize(
+    ("path", "package"),
+    [
+        *(
+            (f"/{path}", "commerce")
+            for path in ("api/coupons", "api/organizations/acme/coupons", "oauth/token", "healthz")
+        ),
+        *((f"/{root}coupons{slash}", "rebilly") for root in ("", "organizations/acme/") for slash in ("", "/x", "/x/")),
+        *(
+            (f"/{root}coupon{rest}", "ticketing")
+            for root in ("", "3.0.0/")
+            for rest in ("", "/x", "/x/codes", "/code/x")
+        ),
+        ("/admin/", "django.contrib.admin"),
+    ],
+)
+def test_each_path_is_answered_by_one_of_the_apis_at_the_root(path: str, package: str) -> None:
+    view = resolve(path).func
+
+    assert package in getattr(view, "view_class", view).__module__
 
 
 def test_browsers_are_bound_to_tls_only_over_tls(settings: LazySettings, client: Client) -> None:
