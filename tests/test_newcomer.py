@@ -14,7 +14,10 @@ import pytest
 
 from tests.server import NOT_INHERITED, ROOT, free_port, serving
 
-README = (ROOT / "README.md").read_text()
+README, *PAGES = (
+    (ROOT / page).read_text()
+    for page in ("README.md", "coupons/dialects/rebilly/README.md", "coupons/dialects/ticketing/README.md")
+)
 NEWCOMER = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
 
 pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
@@ -99,3 +102,30 @@ def test_the_printed_redemption_is_answered_with_what_it_takes_off(printed: str,
 
     assert (redemption["status"], redemption["discount_cents"]) == ("committed", -500)
     assert [one["coupon_code"] for one in redemption["evaluation"]["applied"]] == ["WELCOME-10"]
+
+
+def commands_in(text: str, start: str) -> str:
+    """The lines from the one that starts so to the next that is empty or ends the block."""
+    return re.search(rf"^{start}.*?$(?=\n\n|\n```)", text, re.DOTALL | re.MULTILINE).group()
+
+
+def test_the_printed_rebilly_style_coupon_is_created(printed: str, tmp_path: Path) -> None:
+    commands = commands_in(printed, "key=")
+    assert as_in_readme(commands) == commands_in(PAGES[0], "key=")
+
+    status, headers, coupon = paste(commands, tmp_path)
+
+    assert status == "HTTP/1.1 201 Created"
+    assert headers["location"].endswith(f"/organizations/acme/coupons/{coupon['id'].lower()}")
+    assert coupon["discount"] == {"type": "percent", "value": 12.5, "context": "items"}
+    assert coupon["restrictions"] == [{"type": "redemptions-per-customer", "quantity": 2}]
+    assert (coupon["status"], coupon["redemptionsCount"]) == ("issued", 0)
+
+
+def test_the_printed_cheque_has_three_codes(printed: str, tmp_path: Path) -> None:
+    commands = commands_in(printed, "token=")
+    assert as_in_readme(commands) == commands_in(PAGES[1], "token=")
+
+    codes = json.loads(shell(commands, tmp_path))
+
+    assert [(code["code"][:7], code["used_amount"]) for code in codes] == [("CHEQUE-", 0)] * 3
