@@ -203,10 +203,11 @@ class Redemptions(Resource):
         **told("discount", "discount_cents", "currency_code"),
     }
     sortable = (
-        *("customer_email", "customer_reference", "currency_code", "discount_cents"),
+        *("customer_email", "currency_code", "discount_cents"),
         *("discounts_limit", "discounts_count", "reserved_until", "committed_at", "released_at"),
     )
     filterable = sortable
+    """Not by `customer_reference`, which is the reference of the related customer there."""
     scopes = {"with_status": with_status}
     triggers = {
         "_commit": asking(redeeming.commit, sets="state"),

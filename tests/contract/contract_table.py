@@ -545,7 +545,7 @@ TABLE = {
     "redemptions": entry(
         "list retrieve create update",
         f"""
-        status=string:r customer_email=string:rfs customer_reference=string:rfs currency_code=string:rfs
+        status=string:r customer_email=string:rfs customer_reference=string:r currency_code=string:rfs
         {amounts("rfs", "discount")}
         evaluation=object:r restrictions=array:r discounts_limit=integer:rfs discounts_count=integer:rfs
         reserved_until=datetime:rfs committed_at=datetime:rfs released_at=datetime:rfs

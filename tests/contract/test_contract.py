@@ -674,7 +674,9 @@ def test_other_attributes_cannot_be_filtered_by(api: Api, here: World, name: str
 
 def along_relationships(name: str) -> set[str]:
     """Attributes whose name also reads as that of a relationship and an attribute behind it."""
-    return {attribute for relation, attribute in INSTEAD.items() if relation in TABLE[name].relationships}
+    relations = TABLE[name].relationships
+    instead = {attribute for relation, attribute in INSTEAD.items() if relation in relations}
+    return instead | {f"{relation}_reference" for relation in relations}
 
 
 @pytest.mark.parametrize("name", LISTED)
