@@ -156,7 +156,8 @@ def is_expressible(coupon: Coupon) -> bool:
     """Whether what is told of the coupon is all that there is to it, so that it can be defined anew by what is sent."""
     promotion = coupon.promotion_rule.promotion
     is_more = promotion.kind not in (PERCENT, FIXED) or promotion.declining_balance or coupon.applies_to_count
-    is_scoped = promotion.sku_list_id or promotion.market_id or coupon.coupon_recipient_id
+    is_of_currency = promotion.kind == PERCENT and promotion.currency_code
+    is_scoped = is_of_currency or promotion.sku_list_id or promotion.market_id or coupon.coupon_recipient_id
     return not (is_more or is_scoped or promotion.promotion_rules.exclude(pk=coupon.promotion_rule_id).exists())
 
 

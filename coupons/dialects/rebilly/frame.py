@@ -28,6 +28,7 @@ MOST_ROWS = 1000
 """Both of `limit` and of `offset`."""
 DEFAULT_LIMIT = 100
 LONGEST_ID = 50
+LONGEST_QUESTION = 4000
 _ID = re.compile(r"[@~\-.A-Za-z0-9_]+")
 
 
@@ -93,8 +94,8 @@ class RebillyView(DialectView):
 
     def _asked(self, name: str) -> str:
         text: str = self.request._request.GET.get(name, "")
-        if "\0" in text:
-            raise malformed(name, "can't contain a NUL character")
+        if "\0" in text or len(text) > LONGEST_QUESTION:
+            raise malformed(name, f"must be at most {LONGEST_QUESTION} characters, none of them NUL")
         return text
 
     # --- Answering --------------------------------------------------------------------------------
@@ -195,12 +196,11 @@ def wire(moment: datetime | None) -> str | None:
 
 
 def _order(sort: str, sortable: Mapping[str, str]) -> list[Any]:
-    order = []
-    for criterion in filter(None, sort.split(",")):
-        name = criterion.strip().removeprefix("-")
+    order: dict[str, Any] = {}
+    for criterion in (each.strip() for each in sort.split(",") if each.strip()):
+        name = criterion.removeprefix("-")
         if name not in sortable:
             raise malformed("sort", f"{name} is not one of {', '.join(sortable)}")
         column = F(sortable[name])
-        descends = criterion.strip().startswith("-")
-        order.append(column.desc(nulls_last=True) if descends else column.asc(nulls_last=True))
-    return order
+        order.setdefault(name, column.desc(nulls_last=True) if name != criterion else column.asc(nulls_last=True))
+    return [*order.values()]

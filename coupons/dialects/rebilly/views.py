@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpResponse
 from rest_framework.request import Request
 
@@ -78,7 +79,13 @@ class OneCoupon(CouponsView):
 
     def put(self, request: Request, id: str, **kwargs: Any) -> HttpResponse:
         sent = coupons.read(self.document)
-        is_new, document = self.written(lambda: self._put(id, sent))
+        try:
+            is_new, document = self.written(lambda: self._put(id, sent))
+        except ModelValidationError as refused:
+            if "code" not in refused.message_dict:
+                raise
+            # Somebody else created it meanwhile.
+            is_new, document = self.written(lambda: self._put(id, sent))
         if is_new:
             return self.created(document, self.link("coupons", document["id"]))
         return self.answered(document)
