@@ -187,8 +187,11 @@ class UnitsPart(Items):
 
 
 def dearest(parts: Sequence[Items], most: int) -> list[Items]:
-    """The `most` units of several lines of which most is left to pay, equal ones in the order of the lines."""
-    runs = [(part, run) for part in parts for run in part.runs]
+    """The `most` units of several lines of which most is left to pay, equal ones in the order of the lines.
+
+    Units that were given away are none of them.
+    """
+    runs = [*units_of(parts)]
     quantity_of = [0] * len(runs)
     for price, place in sorted((-price, place) for place, (_, run) in enumerate(runs) for price in prices(run)):
         quantity = min(most, prices(runs[place][1])[-price])

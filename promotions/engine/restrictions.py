@@ -142,7 +142,7 @@ class BuyGet:
         bought = dict(self.buy)
         most_of = {}
         for code, units in self.get:
-            held = sum(run.quantity for target in targets if target.line.code == code for run in target.runs)
+            held = sum(target.line.quantity for target in targets if target.line.code == code)
             most_of[code] = min(units, max(0, held - bought.get(code, 0)))
         return dearest_of_each([target for target in targets if _code(target) in most_of], _code, most_of)
 

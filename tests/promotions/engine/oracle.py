@@ -5,6 +5,7 @@ promotions.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from typing import Any
 
 from promotions.engine import lifecycle
 from promotions.engine.benefits import (
+    Balance,
     BuyXPayY,
     External,
     FixedAmount,
@@ -23,6 +25,17 @@ from promotions.engine.benefits import (
 )
 from promotions.engine.conditions import Custom, OrderAmount, SkuList
 from promotions.engine.reasons import Refusal
+from promotions.engine.restrictions import (
+    BuyGet,
+    Codes,
+    Countries,
+    Customers,
+    CustomerTags,
+    CustomerUsage,
+    OrderAmounts,
+    Orders,
+    Subscriptions,
+)
 from promotions.engine.types import (
     Applied,
     Claim,
@@ -40,30 +53,21 @@ from promotions.engine.types import (
 
 
 @dataclass(eq=False)
-class Bought:
-    """A line: what each unit that is not given away still costs, the cheaper ones first, and the options."""
+class Alike:
+    """Units of a line that no promotion told apart: what each that is not given away still costs, cheaper ones first.
 
-    line: Line
+    They stay as equal as whole cents allow.
+    """
+
     units: list[int]
-    options: int
     repriced: bool = False
 
     @property
-    def item(self) -> tuple[str, str]:
-        return self.line.item_type, self.line.code
-
-    @property
     def left(self) -> int:
-        return sum(self.units) + self.options
-
-    def is_in(self, sku_list_id: int) -> bool:
-        return sku_list_id in self.line.lists
+        return sum(self.units)
 
     def take(self, cents: int) -> None:
-        """Units and options carry their parts of it; the units stay as equal as whole cents allow."""
-        off_units, _ = largest_remainder(cents, [sum(self.units), self.options])
-        self.options -= cents - off_units
-        self.units = evenly(sum(self.units) - off_units, len(self.units))
+        self.units = evenly(self.left - cents, len(self.units))
 
     def give(self, price: int) -> None:
         """One of the units that cost `price` becomes free."""
@@ -71,16 +75,107 @@ class Bought:
 
 
 @dataclass(eq=False)
+class Bought:
+    """A line: its units and the options."""
+
+    line: Line
+    groups: list[Alike]
+    options: int
+
+    @property
+    def item(self) -> tuple[str, str]:
+        return self.line.item_type, self.line.code
+
+    @property
+    def left(self) -> int:
+        return sum(group.left for group in self.groups) + self.options
+
+    def is_in(self, sku_list_id: int) -> bool:
+        return sku_list_id in self.line.lists
+
+    def take(self, cents: int) -> None:
+        """Units and options carry their parts of it."""
+        *shares, of_options = largest_remainder(cents, [*(group.left for group in self.groups), self.options])
+        self.options -= of_options
+        for group, share in zip(self.groups, shares, strict=True):
+            group.take(share)
+
+    def tell_apart(self, group: Alike, number: int) -> None:
+        """The `number` most expensive units of the group are the group from now on, the others one before it."""
+        others, chosen = group.units[:-number], group.units[-number:]
+        if others:
+            self.groups.insert(self.groups.index(group), Alike(others, group.repriced))
+            group.units = chosen
+
+
+class Target:
+    """A line that is discounted, or some units of it without its options."""
+
+    def __init__(self, bought: Bought, groups: list[Alike] | None = None) -> None:
+        self.bought = bought
+        self.is_whole = groups is None
+        self.chosen = groups or []
+
+    @property
+    def line(self) -> Line:
+        return self.bought.line
+
+    @property
+    def item(self) -> tuple[str, str]:
+        return self.bought.item
+
+    @property
+    def groups(self) -> list[Alike]:
+        return self.bought.groups if self.is_whole else self.chosen
+
+    @property
+    def left(self) -> int:
+        return self.bought.left if self.is_whole else sum(group.left for group in self.chosen)
+
+    def take(self, cents: int) -> None:
+        if self.is_whole:
+            self.bought.take(cents)
+            return
+        for group, share in zip(self.chosen, largest_remainder(cents, [one.left for one in self.chosen]), strict=True):
+            group.take(share)
+
+
+def dearest(targets: Sequence[Target], number: int) -> list[Target]:
+    """Of all their units the most expensive ones, equal ones as they stand in the cart."""
+    units = [
+        (-price, place, target, group)
+        for place, (target, group) in enumerate((target, group) for target in targets for group in target.groups)
+        for price in group.units
+    ]
+    chosen = sorted(units, key=lambda unit: unit[:2])[:number]
+    found = []
+    for target in targets:
+        groups = []
+        for group in list(target.groups):
+            count = len([unit for unit in chosen if unit[3] is group])
+            if count:
+                target.bought.tell_apart(group, count)
+                groups.append(group)
+        if groups:
+            found.append(Target(target.bought, groups))
+    return found
+
+
+@dataclass(eq=False)
 class Sent:
     shipment: Shipment
     left: int
+
+    def take(self, cents: int) -> None:
+        self.left -= cents
 
 
 class Cart:
     def __init__(self, order: Order) -> None:
         self.order = order
         self.bought = [
-            Bought(line, [line.unit_amount_cents] * line.quantity, line.options_amount_cents) for line in order.lines
+            Bought(line, [Alike([line.unit_amount_cents] * line.quantity)], line.options_amount_cents)
+            for line in order.lines
         ]
         self.sent = [Sent(shipment, shipment.amount_cents) for shipment in order.shipments]
         self.ships_free = False
@@ -101,10 +196,63 @@ class Cart:
     def left(self) -> int:
         return self.items_left + sum(sent.left for sent in self.sent)
 
-    def targets(self, sku_list_id: int | None) -> list[Bought]:
+    def listed(self, sku_list_id: int) -> list[Target]:
+        return [Target(bought) for bought in self.bought if bought.is_in(sku_list_id)]
+
+    def targets(self, promotion: Promotion) -> list[Target]:
+        sku_list_id = promotion.sku_list_id
         if sku_list_id is None:
-            return [bought for bought in self.bought if bought.line.discountable]
-        return [bought for bought in self.bought if bought.is_in(sku_list_id)]
+            targets = [Target(bought) for bought in self.bought if bought.line.discountable]
+        else:
+            targets = self.listed(sku_list_id)
+            for item in {target.item for target in targets}:
+                of_item = [target for target in targets if target.item == item]
+                most = of_item[0].line.lists[sku_list_id].max_per_coupon
+                if most:
+                    targets = in_place(targets, of_item, dearest(of_item, most))
+        for selection in promotion.selections:
+            targets = select(selection, targets)
+        if promotion.applies_to_count is not None and is_for_items(promotion):
+            targets = dearest(targets, promotion.applies_to_count)
+        return targets
+
+    def shipped(self, promotion: Promotion, targets: Sequence[Target]) -> list[Sent]:
+        """Shipments with something that the promotion is for, all of them where that is nothing certain."""
+        lines = {target.line.id for target in targets}
+        return [
+            sent
+            for sent in self.sent
+            if not is_for_items(promotion)
+            or (lines & sent.shipment.lines if sent.shipment.lines is not None else lines)
+        ]
+
+
+def is_for_items(promotion: Promotion) -> bool:
+    return promotion.sku_list_id is not None or len(promotion.selections) > 0
+
+
+def in_place(targets: Sequence[Target], of: Sequence[Target], chosen: Sequence[Target]) -> list[Target]:
+    """The targets, with what is chosen of some of them in the place of these."""
+    chosen_of = {target.bought: target for target in chosen}
+    left = [chosen_of.get(target.bought) if target in of else target for target in targets]
+    return [target for target in left if target]
+
+
+def select(selection: Any, targets: list[Target]) -> list[Target]:
+    if isinstance(selection, Codes):
+        return [target for target in targets if is_named(target.line, selection)]
+    assert isinstance(selection, BuyGet)
+    bought = dict(selection.buy)
+    found = [target for target in targets if target.line.code in dict(selection.get)]
+    for code, units in selection.get:
+        of_code = [target for target in found if target.line.code == code]
+        beyond = sum(target.line.quantity for target in of_code) - bought.get(code, 0)
+        found = in_place(found, of_code, dearest(of_code, min(units, max(beyond, 0))))
+    return found
+
+
+def is_named(line: Line, codes: Codes) -> bool:
+    return line.code in codes.codes or (codes.of_products and line.product in codes.codes)
 
 
 def largest_remainder(total: int, weights: Sequence[int]) -> list[int]:
@@ -143,6 +291,55 @@ def rule_refusal(rule: Any, cart: Cart) -> Refusal | None:
                 if not _filter_matches(wanted.attribute, wanted.matcher, wanted.value, cart):
                     return Refusal("filters_not_matched", filter=f"{wanted.attribute}_{wanted.matcher}")
             return None
+        case Codes():
+            missing = rule.min_quantity - sum(line.quantity for line in cart.order.lines if is_named(line, rule))
+            return Refusal("quantity_too_low", missing=missing) if missing > 0 else None
+        case BuyGet():
+            missing = sum(units for _, units in lacking(rule.buy, cart))
+            return Refusal("quantity_too_low", missing=missing) if missing > 0 else None
+        case OrderAmounts():
+            return _order_amounts_refusal(rule, cart)
+    return _order_or_customer_refusal(rule, cart.order)
+
+
+def lacking(wanted: Iterable[tuple[str, int]], cart: Cart) -> list[tuple[str, int]]:
+    held = Counter[str]()
+    for line in cart.order.lines:
+        held[line.code] += line.quantity
+    return [(code, units - held[code]) for code, units in wanted if units > held[code]]
+
+
+def _order_amounts_refusal(rule: OrderAmounts, cart: Cart) -> Refusal | None:
+    amount = cart.subtotal + cart.shipping
+    if rule.currency_code != cart.order.currency_code:
+        return Refusal("currency_mismatch")
+    if amount < rule.least:
+        return Refusal("order_amount_too_low", missing=rule.least - amount)
+    if rule.most is not None and amount > rule.most:
+        return Refusal("order_amount_too_high")
+    return None
+
+
+def _order_or_customer_refusal(rule: Any, order: Order) -> Refusal | None:
+    customer = order.customer
+    is_unknown = not (customer.id or customer.email or customer.names)
+    match rule:
+        case CustomerUsage() | Customers() if is_unknown:
+            return Refusal("customer_unknown")
+        case CustomerUsage():
+            may = customer.uses.get(rule.promotion_id, 0) < rule.customer_usage_limit
+            return None if may else Refusal("already_used_by_customer")
+        case Customers():
+            return None if any(name in rule.names for name in customer.names) else Refusal("customer_not_eligible")
+        case CustomerTags():
+            has = [name in customer.tag_names for name in rule.names]
+            return None if (all(has) if rule.all_tags else any(has)) else Refusal("customer_not_eligible")
+        case Countries():
+            return None if customer.country_code in rule.country_codes else Refusal("country_not_eligible")
+        case Orders():
+            return None if any(name in rule.names for name in order.names) else Refusal("order_not_eligible")
+        case Subscriptions():
+            return None if order.subscription in rule.names else Refusal("subscription_not_eligible")
     raise TypeError(rule)
 
 
@@ -203,17 +400,20 @@ def apply(promotion: Promotion, cart: Cart, outcome: Outcome | None) -> Refusal 
         return _ship_free(promotion, cart)
     if isinstance(benefit, External):
         return _take_as_told(promotion, outcome, cart)
-    targets = cart.targets(promotion.sku_list_id)
+    if isinstance(benefit, PercentageDiscount | FixedAmount | Balance):
+        return _take_off(benefit, promotion, cart)
+    targets = cart.listed(promotion.sku_list_id or 0) if isinstance(benefit, FreeGift) else cart.targets(promotion)
     if not targets:
         return Refusal("no_matching_items")
     before = cart.left
     match benefit:
-        case PercentageDiscount():
-            spread(half_up(benefit.part * sum(target.left for target in targets)), targets)
-        case FixedAmount():
-            spread(min(benefit.cents, sum(target.left for target in targets)), targets)
+        case FixedPrice(whole_order=True):
+            spread(max(0, sum(target.left for target in targets) - benefit.cents), targets)
         case FixedPrice():
-            reprice(benefit.cents, targets)
+            for target in targets:
+                listed = target.line.lists.get(promotion.sku_list_id or 0)
+                own = listed.price_amount_cents if listed else None
+                reprice(benefit.cents if own is None else own, target)
         case FreeGift():
             give_gifts(benefit.max_quantity, targets, promotion.sku_list_id)
         case BuyXPayY(cheapest_free=True):
@@ -232,39 +432,66 @@ def apply(promotion: Promotion, cart: Cart, outcome: Outcome | None) -> Refusal 
     return Refusal("no_effect") if cart.left == before else None
 
 
-def spread(cents: int, targets: Sequence[Bought]) -> None:
+def _take_off(benefit: Any, promotion: Promotion, cart: Cart) -> Refusal | None:
+    """A share, an amount, or what is left of a balance, off items, shipping or both."""
+    balance = getattr(benefit, "cents", 0) if promotion.balance_cents is None else promotion.balance_cents
+    if isinstance(benefit, Balance) and balance == 0:
+        return Refusal("balance_used_up")
+    items = cart.targets(promotion) if benefit.context != "shipping" or is_for_items(promotion) else []
+    targets = [
+        *(items if benefit.context != "shipping" else []),
+        *(cart.shipped(promotion, items) if benefit.context != "items" else []),
+    ]
+    if not targets:
+        return Refusal("no_matching_items")
+    before, left = cart.left, sum(target.left for target in targets)
+    match benefit:
+        case PercentageDiscount():
+            spread(half_up(benefit.part * left), targets)
+        case FixedAmount(context="items") if promotion.applies_to_count is not None and is_for_items(promotion):
+            for group in (group for target in items for group in target.groups):
+                group.take(sum(min(benefit.cents, price) for price in group.units))
+        case FixedAmount():
+            spread(min(benefit.cents, left), targets)
+        case Balance():
+            spread(min(balance, left), targets)
+    return Refusal("no_effect") if cart.left == before else None
+
+
+def spread(cents: int, targets: Sequence[Target | Sent]) -> None:
     shares = largest_remainder(cents, [target.left for target in targets])
     for target, share in zip(targets, shares, strict=True):
         target.take(share)
 
 
-def reprice(price: int, targets: Iterable[Bought]) -> None:
-    for target in targets:
-        saved = sum(target.units) - price * len(target.units)
-        if saved > 0 and not target.repriced:
-            target.units = [price] * len(target.units)
-            target.repriced = True
+def reprice(price: int, target: Target) -> None:
+    for group in target.groups:
+        if group.left > price * len(group.units) and not group.repriced:
+            group.units = [price] * len(group.units)
+            group.repriced = True
 
 
-def give_gifts(max_quantity: int, targets: Sequence[Bought], sku_list_id: int | None) -> None:
+def give_gifts(max_quantity: int, targets: Sequence[Target], sku_list_id: int | None) -> None:
     assert sku_list_id is not None
     given: dict[tuple[str, str], int] = {}
     for target in sorted(targets, key=lambda target: target.line.lists[sku_list_id].position):
-        for price in [price for price in target.units if price > 0]:
+        paid = [(group, price) for group in target.groups for price in group.units if price > 0]
+        for group, price in paid:
             of_item = given.get(target.item, 0)
             if of_item < target.line.lists[sku_list_id].quantity and sum(given.values()) < max_quantity:
-                target.give(price)
+                group.give(price)
                 given[target.item] = of_item + 1
 
 
-def give_of(benefit: BuyXPayY, targets: Sequence[Bought]) -> int:
+def give_of(benefit: BuyXPayY, targets: Sequence[Target]) -> int:
     """Gives away the cheapest units of the targets if they cost anything; how many units are missing to give any."""
-    pool = [(price, place, target) for place, target in enumerate(targets) for price in target.units]
+    groups = [group for target in targets for group in target.groups]
+    pool = [(price, place, group) for place, group in enumerate(groups) for price in group.units]
     number = len(pool) // benefit.x * (benefit.x - benefit.y)
     given = sorted(pool, key=lambda unit: unit[:2])[:number]
     if any(price for price, _, _ in given):
-        for price, _, target in given:
-            target.give(price)
+        for price, _, group in given:
+            group.give(price)
     return benefit.x - len(pool)
 
 
@@ -290,7 +517,7 @@ def _holds(shipment: Shipment, sku_list_id: int | None, cart: Cart) -> bool:
 
 
 def _take_as_told(promotion: Promotion, outcome: Outcome | None, cart: Cart) -> Refusal | None:
-    eligible = cart.targets(promotion.sku_list_id)
+    eligible = cart.targets(promotion)
     if not eligible:
         return Refusal("no_matching_items")
     if outcome is None:
@@ -298,7 +525,7 @@ def _take_as_told(promotion: Promotion, outcome: Outcome | None, cart: Cart) -> 
     if outcome.refusal:
         return outcome.refusal
     named = dict(outcome.lines)
-    targets = [bought for bought in eligible if not named or bought.line.id in named]
+    targets = [target for target in eligible if not named or target.line.id in named]
     if not targets:
         return Refusal("no_matching_items")
     before = cart.left
@@ -324,6 +551,19 @@ class Verdicts:
     applied: list[Applied] = field(default_factory=list)
     refused: list[NotApplied] = field(default_factory=list)
 
+    @property
+    def amount(self) -> int:
+        return sum(one.amount_cents for one in self.applied)
+
+    def extend(self, other: "Verdicts") -> None:
+        self.applied += other.applied
+        self.refused += other.refused
+
+    def superseded(self, why: str) -> "Verdicts":
+        """The same, were nothing of it to apply."""
+        beaten = [NotApplied(Refusal(why), one.promotion, one.claim) for one in self.applied]
+        return Verdicts([], [*self.refused, *beaten])
+
     def refuse(self, candidate: Candidate, refusal: Refusal) -> None:
         self.refused.append(NotApplied(refusal, candidate.promotion, candidate.claim))
 
@@ -338,11 +578,11 @@ def evaluate(
     exhausted: Collection[int] = (),
     outcomes: Mapping[int, Outcome] | None = None,
 ) -> Evaluation:
-    cart, verdicts = Cart(order), Verdicts()
+    verdicts = Verdicts()
     candidates = _automatic(promotions, order, now, limit, exhausted, verdicts)
     candidates += _opened(claims, order, now, exhausted, verdicts)
     candidates.sort(key=lambda candidate: _rank(candidate.promotion))
-    _run(candidates, cart, outcomes or {}, verdicts)
+    cart = _run_by_size(candidates, order, outcomes or {}, verdicts)
     return Evaluation(
         subtotal_amount_cents=cart.subtotal,
         shipping_amount_cents=cart.shipping,
@@ -420,6 +660,30 @@ def _opened(
     return list(opened.values())
 
 
+def _run_by_size(
+    candidates: Sequence[Candidate], order: Order, outcomes: Mapping[int, Outcome], verdicts: Verdicts
+) -> Cart:
+    """Each that is exclusive by size is tried on a cart of its own, beside all the others on one."""
+    together, of_others = Cart(order), Verdicts()
+    _run([one for one in candidates if not one.promotion.exclusive_by_size], together, outcomes, of_others)
+    alone = [one for one in candidates if one.promotion.exclusive_by_size]
+    if any(one.promotion.exclusive for one in of_others.applied):
+        for candidate in alone:
+            of_others.refuse(candidate, Refusal("superseded_by_exclusive"))
+        verdicts.extend(of_others)
+        return together
+    tried = [(Cart(order), Verdicts()) for _ in alone]
+    for candidate, (cart, of_one) in zip(alone, tried, strict=True):
+        _applies(candidate, cart, outcomes, of_one)
+    best_cart, best = max(tried, key=lambda one: one[1].amount, default=(together, of_others))
+    wins = best.amount > of_others.amount
+    why = "superseded_by_exclusive" if wins else "superseded_by_others"
+    for _, of_one in tried:
+        verdicts.extend(of_one if wins and of_one is best else of_one.superseded(why))
+    verdicts.extend(of_others.superseded(why) if wins else of_others)
+    return best_cart if wins else together
+
+
 def _run(candidates: Sequence[Candidate], cart: Cart, outcomes: Mapping[int, Outcome], verdicts: Verdicts) -> None:
     """The first exclusive promotion that takes something off stays alone; without one the others all apply."""
     exclusive = [candidate for candidate in candidates if candidate.promotion.exclusive]
@@ -431,6 +695,14 @@ def _run(candidates: Sequence[Candidate], cart: Cart, outcomes: Mapping[int, Out
             return
     for candidate in cumulative:
         _applies(candidate, cart, outcomes, verdicts)
+
+
+def additions_of(selection: Any, cart: Cart) -> list[tuple[str, int]]:
+    """What would have to be put into the cart, besides what is bought, to get all there is."""
+    if not isinstance(selection, BuyGet):
+        return []
+    bought = dict(selection.buy)
+    return lacking([(code, units + bought.get(code, 0)) for code, units in selection.get], cart)
 
 
 def _applies(candidate: Candidate, cart: Cart, outcomes: Mapping[int, Outcome], verdicts: Verdicts) -> bool:
@@ -456,5 +728,6 @@ def _applies(candidate: Candidate, cart: Cart, outcomes: Mapping[int, Outcome], 
     ]
     name = outcome.name if outcome and outcome.name else promotion.name
     amount = sum(share.cents for share in shares)
-    verdicts.applied.append(Applied(promotion, amount, tuple(shares), candidate.claim, name))
+    additions = tuple(added for one in promotion.selections for added in additions_of(one, cart))
+    verdicts.applied.append(Applied(promotion, amount, tuple(shares), candidate.claim, name, additions=additions))
     return True

@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from promotions.engine.benefits import (
+    CONTEXTS,
+    Balance,
     BuyXPayY,
     External,
     FixedAmount,
@@ -19,8 +21,22 @@ from promotions.engine.benefits import (
     FreeShipping,
     PercentageDiscount,
 )
+from promotions.engine.benefits import (
+    ITEMS as ONLY_ITEMS,
+)
 from promotions.engine.conditions import Custom, Filter, OrderAmount, SkuList
 from promotions.engine.reasons import Refusal
+from promotions.engine.restrictions import (
+    BuyGet,
+    Codes,
+    Countries,
+    Customers,
+    CustomerTags,
+    CustomerUsage,
+    OrderAmounts,
+    Orders,
+    Subscriptions,
+)
 from promotions.engine.types import Claim, Customer, Line, Listed, Order, Outcome, Promotion, Rule, Shipment
 from tests.promotions.engine.flexing import acting
 from tests.promotions.engine.notation import EXPIRES_AT, NOW, STARTS_AT
@@ -60,8 +76,15 @@ SECOND = timedelta(seconds=1)
 
 amounts = st.integers(0, 12) | st.integers(0, 5000) | st.sampled_from([99, 333, 999, 1000, 10**9])
 tags = st.frozensets(st.sampled_from(TAGS), max_size=2)
+names = st.frozensets(st.sampled_from(["x", "y", "z"]), max_size=2)
 lists = st.sampled_from(LISTS)
-listed = st.builds(Listed, st.integers(1, 3), st.sampled_from([1, 1, 1, 2, 3]))
+listed = st.builds(
+    Listed,
+    st.integers(1, 3),
+    st.sampled_from([1, 1, 1, 2, 3]),
+    max_per_coupon=st.sampled_from([0, 0, 0, 1, 2, 5]),
+    price_amount_cents=st.sampled_from([None, None, None, 0, 90, 400]),
+)
 memberships = st.fixed_dictionaries({}, optional=dict.fromkeys(LISTS, listed))
 
 
@@ -90,6 +113,7 @@ def lines(draw: st.DrawFn) -> tuple[Line, ...]:
                 discountable=kind != "gift_cards" or draw(st.booleans()),
                 lists=held.get((kind, code), {}),
                 tags=draw(tags),
+                product=rarely(draw, st.sampled_from(["P", "Q"]), None, 3),
             )
         )
     return tuple(drawn)
@@ -106,6 +130,10 @@ customers = st.builds(
     email=st.sampled_from([None, "ann@example.com", "bob@example.org"]),
     status=st.sampled_from([None, "prospect", "repeat"]),
     tags=tags,
+    tag_names=names,
+    names=names,
+    country_code=st.sampled_from([None, "IT", "DE"]),
+    uses=st.dictionaries(st.integers(1, 8), st.integers(1, 2), max_size=3),
 )
 orders = st.builds(
     Order,
@@ -115,14 +143,19 @@ orders = st.builds(
     shipments=shipments,
     customer=customers,
     tags=tags,
+    names=names,
+    subscription=st.sampled_from([None, "x", "y"]),
 )
 
 # --- Promotions ---------------------------------------------------------------------------------------------------
 
+contexts = st.sampled_from([ONLY_ITEMS, *CONTEXTS])
 BENEFITS = {
-    "percentage_discount": st.builds(PercentageDiscount, st.integers(1, 100).map(lambda part: Fraction(part, 100))),
-    "fixed_amount": st.builds(FixedAmount, amounts),
-    "fixed_price": st.builds(FixedPrice, amounts),
+    "percentage_discount": st.builds(
+        PercentageDiscount, st.integers(1, 200).map(lambda part: Fraction(part, 200)), contexts
+    ),
+    "fixed_amount": st.builds(FixedAmount, amounts, contexts) | st.builds(Balance, amounts, contexts),
+    "fixed_price": st.builds(FixedPrice, amounts, st.sampled_from([False, False, True])),
     "free_gift": st.builds(FreeGift, st.integers(1, 5)),
     "buy_x_pay_y": st.tuples(st.integers(1, 3), st.integers(1, 3), st.booleans()).map(
         lambda drawn: BuyXPayY(drawn[0] + drawn[1], drawn[0], drawn[2])
@@ -170,11 +203,27 @@ rules: st.SearchStrategy[Rule] = (
     | st.builds(SkuList, lists, st.booleans(), st.none() | st.integers(0, 4), st.integers(0, 3))
     | st.builds(Custom, st.lists(filters, min_size=1, max_size=2).map(tuple))
 )
+wanted = st.dictionaries(st.sampled_from("ABCDK"), st.integers(1, 3), min_size=1, max_size=2).map(
+    lambda drawn: tuple(drawn.items())
+)
+selecting = st.builds(
+    Codes, st.frozensets(st.sampled_from("ABCDKPQ"), min_size=1, max_size=4), st.integers(1, 4), st.booleans()
+) | st.builds(BuyGet, wanted, wanted)
+some_names = st.frozensets(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=2)
+restrictions: st.SearchStrategy[Rule] = (
+    st.builds(OrderAmounts, st.sampled_from(["EUR", "EUR", "USD"]), st.integers(0, 6000), st.none() | amounts)
+    | st.builds(Customers, some_names)
+    | st.builds(CustomerTags, some_names, st.booleans())
+    | st.builds(Countries, st.just(frozenset({"IT"})))
+    | st.builds(Orders, some_names)
+    | st.builds(Subscriptions, some_names)
+)
 
 
 @st.composite
 def promotions(draw: st.DrawFn, key: int, kinds: Sequence[str] = tuple(BENEFITS)) -> Promotion:
     kind = draw(st.sampled_from(kinds))
+    selections = rarely(draw, st.lists(selecting, min_size=1, max_size=2).map(tuple), (), 6)
     benefits = FLEX if kind == "flex" else BENEFITS[kind]
     return Promotion(
         id=key,
@@ -185,11 +234,22 @@ def promotions(draw: st.DrawFn, key: int, kinds: Sequence[str] = tuple(BENEFITS)
         expires_at=rarely(draw, st.sampled_from([NOW, NOW + SECOND]), EXPIRES_AT, 20),
         disabled_at=rarely(draw, st.just(NOW), None, 20),
         exclusive=rarely(draw, st.just(True), False),
+        exclusive_by_size=rarely(draw, st.just(True), False),
         priority=rarely(draw, st.integers(0, 3), None, 3),
         currency_code=rarely(draw, st.sampled_from(CURRENCIES)),
         market_id=rarely(draw, st.sampled_from(MARKETS)),
         sku_list_id=None if kind == "flex" else draw(lists) if kind in NEED_LIST else rarely(draw, lists, None, 3),
-        rules=rarely(draw, st.lists(rules, min_size=1, max_size=2).map(tuple), (), 3),
+        rules=(
+            *rarely(draw, st.lists(rules, min_size=1, max_size=2), (), 3),
+            *rarely(draw, st.lists(restrictions, min_size=1, max_size=2), ()),
+            *rarely(
+                draw, st.lists(st.builds(CustomerUsage, st.just(key), st.integers(0, 2)), min_size=1, max_size=1), ()
+            ),
+            *selections,
+        ),
+        selections=selections,
+        applies_to_count=rarely(draw, st.integers(1, 6), None, 4),
+        balance_cents=rarely(draw, amounts, None, 3),
     )
 
 
@@ -232,7 +292,10 @@ def shoppings(draw: st.DrawFn, kinds: Sequence[str] = tuple(BENEFITS)) -> Shoppi
 
 @st.composite
 def lone_promotions(draw: st.DrawFn) -> Shopping:
-    """One promotion without rules, on an order where no two gifts have the same position or an item two prices."""
+    """One promotion without rules, on an order where no two gifts have the same position or an item two prices.
+
+    Nor has an item a price of its own in a list, which would tell units apart that cost the same.
+    """
     promotion = replace(draw(promotions(1)), rules=())
     order = draw(orders)
     price_of = {(line.item_type, line.code): line.unit_amount_cents for line in order.lines}
@@ -243,7 +306,7 @@ def lone_promotions(draw: st.DrawFn) -> Shopping:
                 line,
                 unit_amount_cents=price_of[line.item_type, line.code],
                 lists={
-                    key: listed._replace(position=ITEMS.index((line.item_type, line.code)))
+                    key: listed._replace(position=ITEMS.index((line.item_type, line.code)), price_amount_cents=None)
                     for key, listed in line.lists.items()
                 },
             )

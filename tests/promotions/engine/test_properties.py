@@ -1,7 +1,7 @@
 """What holds for every cart and every set of promotions, and that a second evaluator comes to the same."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,8 @@ from promotions.engine.allocation import half_up, spread, spread_within
 from promotions.engine.book import Book
 from promotions.engine.calculate import calculate
 from promotions.engine.lifecycle import TYPE_RANK
-from promotions.engine.types import Evaluation, Order
+from promotions.engine.restrictions import OrderAmounts
+from promotions.engine.types import Evaluation, Order, Promotion
 from tests.promotions.engine import oracle
 from tests.promotions.engine.notation import NOW
 from tests.promotions.engine.random_carts import (
@@ -156,18 +157,28 @@ def unit_by_unit(order: Order) -> Order:
 @examples(100)
 def test_cents_are_the_smallest_unit_of_any_currency(shopping: Shopping, currency: str) -> None:
     """An order in yen or in thousandths of a dinar comes to the same numbers."""
-    same = {"EUR": currency}
+    same: dict[str | None, str] = {"EUR": currency}
     converted = replace(
         shopping,
         order=replace(shopping.order, currency_code=currency),
-        promotions=tuple(
-            replace(one, currency_code=same.get(one.currency_code, one.currency_code)) for one in shopping.promotions
-        ),
+        promotions=tuple(in_currency(one, same) for one in shopping.promotions),
         claims=(),
     )
     kept = replace(shopping, claims=())
     assert by_promotion(evaluated(converted)) == by_promotion(evaluated(kept))
     assert totals(evaluated(converted)) == totals(evaluated(kept))
+
+
+def in_currency(promotion: Promotion, same: Mapping[str | None, str]) -> Promotion:
+    """The promotion and what its rules say of amounts."""
+    rules = [
+        replace(rule, currency_code=same.get(rule.currency_code, rule.currency_code))
+        if isinstance(rule, OrderAmounts)
+        else rule
+        for rule in promotion.rules
+    ]
+    currency = same.get(promotion.currency_code, promotion.currency_code)
+    return replace(promotion, currency_code=currency, rules=tuple(rules))
 
 
 # --- Rounding and sharing out ---------------------------------------------------------------------
