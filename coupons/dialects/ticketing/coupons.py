@@ -108,7 +108,7 @@ class CouponForm(serializers.Serializer):
     end_date = Moment(required=False, allow_null=True)
     status = Choice(ENABLED, DISABLED, required=False)
     amount = Amount()
-    currency = Text(required=False, validators=[validate_currency_code])
+    currency = Text(required=False, allow_null=True, validators=[validate_currency_code])
 
     def validate_type(self, given: str) -> str:
         if self.instance and given != type_of(self.instance):
@@ -123,7 +123,7 @@ def change(promotion: Promotion, form: Any, by: Any) -> None:
     """Sets what the form holds."""
     is_percentage = promotion.kind == PercentageDiscountPromotion.KIND
     names = _COLUMNS | {"amount": "percentage" if is_percentage else "fixed_amount_cents"}
-    if not is_percentage:
+    if form.get("currency") and not is_percentage:
         names["currency"] = "currency_code"
     for column, value in columns(form, names):
         setattr(promotion, column, value)
