@@ -122,6 +122,18 @@ def test_the_printed_rebilly_style_coupon_is_created(printed: str, tmp_path: Pat
     assert (coupon["status"], coupon["redemptionsCount"]) == ("issued", 0)
 
 
+def test_the_readme_applies_that_coupon_to_an_invoice(printed: str, tmp_path: Path) -> None:
+    commands = commands_in(printed, "key=")
+    coupon = paste(commands, tmp_path)[2]["id"]
+    key, invoice = commands.partition("\n")[0], commands_in(PAGES[0], "coupon=").partition("\n")[2]
+
+    answer = json.loads(shell(f"{key}\ncoupon={coupon}\n{here(invoice, printed)}", tmp_path))
+
+    (discount,) = answer.pop("discounts")
+    assert answer == {"invoiceId": "in_1", "currency": "EUR", "amount": 2.5, "additions": [], "notApplied": []}
+    assert (discount["couponId"], discount["redemptionId"][:8], discount["amount"]) == (coupon, "cpn_rdm_", 2.5)
+
+
 def test_the_printed_cheque_has_three_codes(printed: str, tmp_path: Path) -> None:
     commands = commands_in(printed, "token=")
     assert as_in_readme(commands) == commands_in(PAGES[1], "token=")
@@ -129,3 +141,17 @@ def test_the_printed_cheque_has_three_codes(printed: str, tmp_path: Path) -> Non
     codes = json.loads(shell(commands, tmp_path))
 
     assert [(code["code"][:7], code["used_amount"]) for code in codes] == [("CHEQUE-", 0)] * 3
+
+
+def test_the_readme_uses_a_part_of_that_cheque(printed: str, tmp_path: Path) -> None:
+    made = commands_in(printed, "token=").rpartition("\n")[0]
+
+    redemption = json.loads(shell(f"{made}\n{here(commands_in(PAGES[1], 'code='), printed)}", tmp_path))
+
+    (code,) = redemption["codes"]
+    assert (redemption["discount"], code["used_amount"], code["remaining"]) == (1999, 1999, 3001)
+
+
+def here(commands: str, printed: str) -> str:
+    """Commands of a page for the server that runs."""
+    return commands.replace("127.0.0.1:8000", re.search(r"127\.0\.0\.1:\d+", printed).group())
