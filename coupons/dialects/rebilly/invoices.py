@@ -12,6 +12,7 @@ applied and was not before. `DELETE /coupons-redemptions/{id}/applications/{invo
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.core.validators import RegexValidator
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -46,7 +47,7 @@ class Item(serializers.Serializer):
 class Invoice(serializers.Serializer):
     """`planId` is the code of a SKU, where there is one; `marketCode` says of which market the invoice is."""
 
-    invoiceId = serializers.RegexField(r"^[@~\-.A-Za-z0-9_]+\Z", max_length=LONGEST_ID)
+    invoiceId = Text(max_length=LONGEST_ID, validators=[RegexValidator(r"\A[@~\-.A-Za-z0-9_]+\Z")])
     currency = Currency()
     items = serializers.ListField(child=Item(), max_length=MOST_LINES)  # type: ignore[assignment]
     shippingAmount = Number(required=False, allow_null=True)

@@ -94,14 +94,15 @@ def document(use: Use, link: Link) -> Document:
         "createdTime": wire(redemption.created_at),
         "updatedTime": wire(redemption.updated_at),
         "canceledTime": wire(canceled_at(use)),
-        "_links": [{"rel": "self", "href": link(COLLECTION, public_id(use))}, *_links(use, link)],
+        "_links": _links(use, link, self=COLLECTION, customer="customers", coupon="coupons"),
     }
 
 
-def _links(use: Use, link: Link) -> list[Document]:
-    customer = customer_id(use.redemption)
-    of_customer = [{"rel": "customer", "href": link("customers", customer)}] if customer else []
-    return [*of_customer, {"rel": "coupon", "href": link("coupons", coupon_id(use))}]
+def _links(use: Use, link: Link, **collections: str) -> list[Document]:
+    """What each relation leads to is in the collection said; customers may be kept elsewhere."""
+    named = {"customer": customer_id(use.redemption), "coupon": coupon_id(use)}
+    found = [(rel, collection, named.get(rel, public_id(use))) for rel, collection in collections.items()]
+    return [{"rel": rel, "href": link(collection, name)} for rel, collection, name in found if name]
 
 
 # --- What is sent ---------------------------------------------------------------------------------
@@ -177,7 +178,7 @@ def announce(name: str, uses: Sequence[Use], link: Link, by: changes.By) -> None
                 "redemption": redemption,
                 "customer": {"id": customer} if customer else None,
             },
-            "_links": [{"rel": "redemption", "href": link(COLLECTION, redemption["id"])}, *_links(use, link)],
+            "_links": _links(use, link, coupon="coupons", redemption=COLLECTION, customer="customers"),
         }
         changes.append(Event, use.redemption, by, name=name, payload=payload)
 
