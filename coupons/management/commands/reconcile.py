@@ -6,6 +6,7 @@ from commerce import clock
 from commerce.changes import By
 from commerce.models import Organization
 from coupons import reconciling
+from coupons.dialects.rebilly import due
 
 
 class Command(BaseCommand):
@@ -18,8 +19,8 @@ The status is 1 when anything does. It may be run while the shop is at work."""
         parser.add_argument(
             "--fix",
             action="store_true",
-            help="set counters and balances to what the rows make, give back reservations that are over, and forget "
-            "answers kept for Idempotency-Keys for more than a day",
+            help="set counters and balances to what the rows make, give back reservations that are over, forget "
+            "answers kept for Idempotency-Keys for more than a day, and record what time made of coupons",
         )
 
     def handle(self, *, organization: str | None, fix: bool, **options: Any) -> None:
@@ -28,6 +29,8 @@ The status is 1 when anything does. It may be run while the shop is at work."""
         if fix:
             done = reconciling.tidy(whose, by)
             self.stdout.write(f"Gave back {done.released:,} reservations, forgot {done.forgotten:,} answers.")
+            if recorded := due.record(whose, by):
+                self.stdout.write(f"Recorded {recorded:,} events of coupons that were issued or expired by now.")
         found = self._told(whose)
         if found and fix:
             reconciling.mend(whose, by)
