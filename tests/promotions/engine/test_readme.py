@@ -15,7 +15,7 @@ from promotions.engine.calculate import calculate
 from promotions.engine.cart import Cart, LinePart, prices
 from promotions.engine.reasons import SENTENCES
 from promotions.engine.types import Given
-from tests.promotions.engine.notation import NOW, case, told
+from tests.promotions.engine.notation import NOW, case, restriction, shopper, told
 
 README = Path(allocation.__file__).with_name("README.md")
 
@@ -57,6 +57,19 @@ def carts(cart: str, promotions: str, taken_off: str, to_pay: str, limit: str = 
     )
     assert told(given.order, given.promotions, evaluation) == taken_off
     assert evaluation.total_amount_cents == int(to_pay)
+
+
+def additions(cart: str, promotions: str, taken_off: str, to_add: str, to_pay: str) -> None:
+    carts(cart, promotions, taken_off, to_pay)
+    given = case(cart, promotions)
+    evaluation = calculate(given.order, Book(given.promotions), NOW)
+    added = [item for one in (*evaluation.applied, *evaluation.not_applied) for item in one.additions]
+    assert ", ".join(f"{code} {units}" for code, units in added) == to_add
+
+
+def restricted(who: str, told: str, verdict: str) -> None:
+    refusal = restriction(told).refusal(Cart(shopper(who)))
+    assert (refusal.reason if refusal else "applies") == verdict
 
 
 def limits(cart: str, promotions: str, limit: str, taken_off: str, to_pay: str) -> None:
@@ -116,6 +129,8 @@ def reasons(reason: str, sentence: str) -> None:
 
 CLAIMS: dict[tuple[str, ...], Callable[..., None]] = {
     ("Cart", "Promotions", "Taken off", "To pay"): carts,
+    ("Cart", "Promotions", "Taken off", "To add", "To pay"): additions,
+    ("Order", "Restriction", "Verdict"): restricted,
     ("Cart", "Promotions", "Limit", "Taken off", "To pay"): limits,
     ("Now", "Verdict"): moments,
     ("Cart", "Promotions", "Judged"): judged,
