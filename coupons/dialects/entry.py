@@ -75,7 +75,7 @@ class DialectView(APIView):
         request._request.application_id = self.caller.application_id  # type: ignore[attr-defined]
         self._take(bucket, str(self.caller.application_id), self.tenant.mode)
         self.by = changes.By(self.caller.who, self.now, self.caller.reach)
-        needed = self.needs.get(request.method or "")
+        needed = self.needs.get("GET" if request.method == "HEAD" else request.method or "")
         if self.caller.is_shopper or (needed and not self.caller.permits(*needed)):
             raise AccessDenied
 

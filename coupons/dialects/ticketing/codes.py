@@ -1,6 +1,7 @@
 """Codes of coupons in the ticketing dialect: listed, added, generated, exported, changed and deleted."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from coupons.dialects.entry import Problem
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.coupons import CouponView, known
 from coupons.dialects.ticketing.fields import LONGEST_CODE, SHORTEST_CODE, Code, Text, Whole
-from coupons.dialects.ticketing.views import answer, columns, nothing, streamed
+from coupons.dialects.ticketing.views import CHUNK, answer, chunked, columns, nothing, streamed
 from coupons.models import MOST_APPLICATIONS, balance
 from coupons.models import Coupon as Stored
 from promotions.models import CouponCodesPromotionRule, Promotion
@@ -194,10 +195,11 @@ class Export(CodesView):
         self.permit("list", COUPONS)
         promotion = self.coupon(coupon)
         telling = self.telling(promotion)
-        rows = self.rows(promotion).values_list(*COLUMNS).iterator(1000)
-        lines = as_csv(_table(telling, rows))
+        chunks = chunked(as_csv(_table(telling, self.rows(promotion).values_list(*COLUMNS).iterator(CHUNK))))
+        first = next(chunks)
         disposition = {"Content-Disposition": f'attachment; filename="{telling.common["coupon_guid"]}.csv"'}
-        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=disposition)
+        text = map("".join, chain([first], chunks))
+        return StreamingHttpResponse(text, content_type="text/csv; charset=utf-8", headers=disposition)
 
 
 EXPORTED = ("guid", "code", "applies_to_count", "usage_count", "used_count", "used_amount", "remaining")

@@ -1,6 +1,7 @@
 """Coupons of the ticketing dialect: promotions that are opened by codes, in the four types that it knows."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from commerce.money import validate_currency_code
 from coupons import definitions, upkeep
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.fields import Choice, Moment, Percentage, Text, Whole, is_number
-from coupons.dialects.ticketing.views import TicketingView, answer, columns, moment, nothing, whole_or_exact
+from coupons.dialects.ticketing.views import TicketingView, answer, columns, moment, nothing, streamed, whole_or_exact
 from promotions.models import (
     ALWAYS,
     LONGEST_TEXT,
@@ -156,10 +157,10 @@ class Coupons(CouponView):
     def get(self, request: Request) -> HttpResponseBase:
         return self.listed("normal")
 
-    def listed(self, which: str) -> HttpResponse:
+    def listed(self, which: str) -> HttpResponseBase:
         self.permit("list", "promotions")
         rows = known().owned_by(self.tenant).filter(**LISTS[which]).order_by("pk")
-        return answer([told(promotion, self.company_id) for promotion in rows])
+        return streamed(rows, partial(told, company_id=self.company_id))
 
     def post(self, request: Request) -> HttpResponse:
         self.permit("create", RULES)

@@ -1,6 +1,6 @@
 """What every request of the ticketing dialect passes: the company it is for, permissions, answers and errors."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 from typing import Any
@@ -36,7 +36,7 @@ NAMES = {
     "usage_limit": "usage_count",
 }
 """What our columns are called here."""
-_CHUNK = 1000
+CHUNK = 1000
 
 
 class TicketingView(DialectView):
@@ -116,17 +116,26 @@ def nothing() -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def streamed(rows: QuerySet, told: Any) -> HttpResponseBase:
-    """An array of what `told` makes of each row, however many, which are never all in memory."""
-    return StreamingHttpResponse(_array(map(told, rows.iterator(_CHUNK))), content_type="application/json")
+def streamed(rows: QuerySet, told: Callable[[Any], Any]) -> HttpResponseBase:
+    """An array of what `told` makes of each row. However many they are, they are never all in memory."""
+    chunks = chunked(map(told, rows.iterator(CHUNK)))
+    first = next(chunks, [])
+    if len(first) < CHUNK:
+        return answer(first)
+    return StreamingHttpResponse(_array(chain([first], chunks)), content_type="application/json")
 
 
-def _array(documents: Iterable[Any]) -> Iterator[bytes]:
-    documents, opening = iter(documents), b"["
-    while chunk := list(islice(documents, _CHUNK)):
+def _array(chunks: Iterable[Any]) -> Iterator[bytes]:
+    opening = b"["
+    for chunk in chunks:
         yield opening + orjson.dumps(chunk)[1:-1]
         opening = b","
-    yield b"]" if opening == b"," else b"[]"
+    yield b"]"
+
+
+def chunked(items: Iterator[Any]) -> Iterator[list[Any]]:
+    while chunk := list(islice(items, CHUNK)):
+        yield chunk
 
 
 def moment(when: datetime | None) -> str | None:
