@@ -29,7 +29,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
@@ -37,7 +37,7 @@ from oauth2_provider.models import AccessToken, Grant, IDToken, RefreshToken
 from commerce import auth, changes, clock, ids
 from commerce.api import registry
 from commerce.errors import DomainError
-from commerce.models import Application, Event, Mode, Organization, Owned, Role, Tenant, Version
+from commerce.models import ApiKey, Application, Event, Mode, Organization, Owned, Role, Tenant, Version
 from commerce.models.activity import Activity
 
 MOST_AT_ONCE = 1000
@@ -137,20 +137,30 @@ def add_refusal(form: forms.BaseForm, refusal: Refusal) -> None:
 class ObjectField(forms.JSONField):
     """A JSON object that both databases can hold; nothing is an empty one."""
 
+    holds: ClassVar[type] = dict
+    told: ClassVar[str] = "object"
+
     def to_python(self, value: Any) -> Any:
         if value in self.empty_values:
-            return {}
+            return self.holds()
         try:
             parsed = orjson.loads(value) if isinstance(value, str) else value
-            if not isinstance(parsed, dict) or b"\\u0000" in orjson.dumps(parsed):
+            if not isinstance(parsed, self.holds) or b"\\u0000" in orjson.dumps(parsed):
                 raise ValueError
         except (ValueError, TypeError):
-            raise ValidationError("Enter a JSON object, without null characters.", code="invalid") from None
+            raise ValidationError(f"Enter a JSON {self.told}, without null characters.", code="invalid") from None
         return parsed
 
     def bound_data(self, data: Any, initial: Any) -> Any:
         """What was typed, shown again as it was."""
         return None if data is None else InvalidJSONInput(data)
+
+
+class ArrayField(ObjectField):
+    """The same of a JSON array."""
+
+    holds = list
+    told = "array"
 
 
 class Form(forms.ModelForm):
@@ -681,8 +691,22 @@ class RoleField(forms.ModelChoiceField):
         return f"{obj} ({obj.organization})"
 
 
+@admin.display(description="API keys")
+def api_keys_of(application: Application) -> SafeString:
+    rows = (
+        (
+            format_html("<code>…{}</code>", key.ending),
+            moment(key.created_at),
+            moment(key.revoked_at) or link(page_of(key, "revoke"), "Revoke"),
+        )
+        for key in application.api_keys.order_by("-pk")
+    )
+    made = "None." if application.is_public else "None; manage.py create_api_key makes one."
+    return table(("Ending", "Created (UTC)", "Revoked (UTC)"), rows, empty=made)
+
+
 @admin.register(Application)
-class ApplicationAdmin(OwnedAdmin):
+class ApplicationAdmin(DetailedAdmin):
     """The secret is made here, shown once, and kept as a hash."""
 
     form = ApplicationForm
@@ -693,6 +717,26 @@ class ApplicationAdmin(OwnedAdmin):
     fields = ("name", "kind", "role", "scopes", "redirect_uris", "token_lifetime")
     fixed = ("kind",)
     panels = ("client_id",)
+    sections = (api_keys_of,)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.revoke_view)
+        return [path("revoke/<int:key_id>/", view, name="commerce_apikey_revoke"), *super().get_urls()]
+
+    def revoke_view(self, request: HttpRequest, key_id: int) -> HttpResponse:
+        """Asks whether it is meant, and then ends the key at once."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        with changes.atomic():
+            key = ApiKey.objects.select_for_update().filter(pk=key_id, revoked_at=None).first()
+            if key is None:
+                return missing(request, ApiKey)
+            if request.method != "POST":
+                title = f"Revoke the API key of {key.application} that ends in {key.ending}"
+                return form_page(self, request, forms.Form(), title, key.application, "Revoke")
+            auth.revoke_api_key(key, by(request))
+        self.message_user(request, f"The API key that ends in {key.ending} is revoked.", messages.SUCCESS)
+        return redirect(page_of(key.application))
 
     def save_model(self, request: HttpRequest, obj: Application, form: Any, change: bool) -> None:
         secret = obj.client_secret

@@ -216,13 +216,18 @@ class SkuListAdmin(OwnedAdmin):
 @admin.register(SkuListItem)
 class SkuListItemAdmin(OwnedAdmin):
     tenant_from = "sku_list"
-    list_display = ("sku", "sku_list", "position", "quantity", "tenant", "created_at")
+    list_display = ("sku", "sku_list", "position", "quantity", "max_per_coupon", "price", "tenant", "created_at")
     list_filter = (TenantFilter,)
     related = ("organization", "sku", "sku_list")
     search_fields = ("sku__code", "sku_list__name")
     autocomplete_fields = ("sku_list", "sku")
-    fields = ("sku_list", "sku", "position", "quantity")
+    fields = ("sku_list", "sku", "position", "quantity", "max_per_coupon", "price_amount_cents")
     fixed = ("sku_list", "sku")
+
+    @admin.display(description="Price", ordering="price_amount_cents")
+    def price(self, row: SkuListItem) -> str | None:
+        """In the currency of whatever promotion sets it."""
+        return formatted(row.price_amount_cents, None)
 
 
 @admin.register(Bundle)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Case, OuterRef, QuerySet, Subquery, When
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -31,11 +31,11 @@ from commerce.admin import (
 )
 from commerce.changes import By
 from commerce.codes import normalise_code
-from commerce.models import GiftCard, GiftCardRecipient, LedgerEntry, normalise_email
+from commerce.models import GiftCard, GiftCardRecipient, LedgerEntry, Owned, normalise_email
 from commerce.money import MAX_CENTS, formatted
 
 MOST_ENTRIES = 250
-"""Entries that the page of a card shows, the newest."""
+"""Entries that the page of what has a balance shows, the newest."""
 SHOWN_OF_CODE = 4
 
 
@@ -59,6 +59,16 @@ def ledger_table(entries: Iterable[LedgerEntry], currency_code: str | None) -> S
     return table(headings, rows, amounts=headings[4:], empty="No balance was changed.")
 
 
+def newest_entries(row: Owned, currency_code: str | None) -> SafeString:
+    """The end of the ledger of what has a balance."""
+    newest = list(ledger.entries(row).select_related("order").order_by("-pk")[: MOST_ENTRIES + 1])
+    shown = ledger_table(newest[:MOST_ENTRIES], currency_code)
+    if len(newest) <= MOST_ENTRIES:
+        return shown
+    every = link(list_of(LedgerEntry, q=f"{row.wire_type}/{row.public_id}"), "The whole ledger")
+    return format_html("{}<p>These are the newest {}. {}</p>", shown, MOST_ENTRIES, every)
+
+
 @admin.register(LedgerEntry)
 class LedgerEntryAdmin(ActivityAdmin):
     list_display = ("created_at", "kind", "resource_link", "order", "amount", "balance", "tenant")
@@ -66,9 +76,14 @@ class LedgerEntryAdmin(ActivityAdmin):
     related = ("organization", "order")
     fields = ("created_at", "organization", "mode", "kind", "resource_link", "order", "amount", "balance")
 
+    currencies: ClassVar[dict[str, QuerySet]] = {
+        GiftCard.wire_type: GiftCard.objects.filter(pk=OuterRef("resource_id")).values("currency_code")
+    }
+    """Type of what has a balance -> the currency of the row that an entry is of."""
+
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        currencies = GiftCard.objects.filter(pk=OuterRef("resource_id")).values("currency_code")
-        return super().get_queryset(request).annotate(currency_code=Subquery(currencies))
+        currencies = [When(resource_type=name, then=Subquery(of_row)) for name, of_row in self.currencies.items()]
+        return super().get_queryset(request).annotate(currency_code=Case(*currencies))
 
     @admin.display(description="Amount")
     def amount(self, row: Any) -> str | None:
@@ -104,12 +119,7 @@ class GiftCardForm(OwnedForm):
 
 @admin.display(description="Ledger")
 def ledger_of(card: GiftCard) -> SafeString:
-    newest = list(ledger.entries(card).select_related("order").order_by("-pk")[: MOST_ENTRIES + 1])
-    shown = ledger_table(newest[:MOST_ENTRIES], card.currency_code)
-    if len(newest) <= MOST_ENTRIES:
-        return shown
-    every = link(list_of(LedgerEntry, q=f"{card.wire_type}/{card.public_id}"), "The whole ledger")
-    return format_html("{}<p>These are the newest {}. {}</p>", shown, MOST_ENTRIES, every)
+    return newest_entries(card, card.currency_code)
 
 
 @admin.register(GiftCard)

@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -17,6 +17,7 @@ from django.utils.safestring import SafeString
 from commerce import clock
 from commerce.admin import (
     REFUSALS,
+    DetailedAdmin,
     FoundByPrefix,
     TenantFilter,
     add_refusal,
@@ -28,11 +29,12 @@ from commerce.admin import (
     page_of,
 )
 from commerce.codes import normalise_code
+from commerce.gift_cards_admin import LedgerEntryAdmin, newest_entries
 from commerce.models import normalise_email
-from commerce.money import MAX_CENTS
+from commerce.money import MAX_CENTS, formatted
 from coupons import bulk
 from coupons.codes import Pattern
-from coupons.models import LONGEST_CODE, Coupon, CouponRecipient
+from coupons.models import LONGEST_CODE, MOST_APPLICATIONS, Coupon, CouponRecipient, balance
 from promotions.admin import CouponCodesPromotionRuleAdmin, PromotionAdmin, of_limit
 from promotions.models import CouponCodesPromotionRule, Promotion
 
@@ -72,6 +74,13 @@ class GenerateForm(forms.Form):
         min_value=0, max_value=MAX_CENTS, required=False, help_text="Uses of each code; none is no limit."
     )
     customer_single_use = forms.BooleanField(required=False, help_text="Each customer may use a code once.")
+    applies_to_count = forms.IntegerField(
+        label="Applies to units",
+        min_value=1,
+        max_value=MOST_APPLICATIONS,
+        required=False,
+        help_text=Coupon._meta.get_field("applies_to_count").help_text,
+    )
     expires_at = forms.SplitDateTimeField(widget=AdminSplitDateTime, required=False)
 
     def spec(self) -> bulk.Spec:
@@ -80,7 +89,7 @@ class GenerateForm(forms.Form):
 
 
 @admin.register(Coupon)
-class CouponAdmin(FoundByPrefix):
+class CouponAdmin(DetailedAdmin, FoundByPrefix):
     """Lists go by the primary key or an index, however many coupons there are."""
 
     column = "code_norm"
@@ -89,11 +98,17 @@ class CouponAdmin(FoundByPrefix):
     search_help_text = "A code or its beginning."
     tenant_from = "promotion_rule"
     autocomplete_fields = ("promotion_rule", "coupon_recipient")
-    list_display = ("code", "promotion", "tenant", "uses", "coupon_recipient", "expires_at", "created_at")
+    list_display = (
+        *("code", "promotion", "tenant", "uses", "used_amount", "left"),
+        *("coupon_recipient", "expires_at", "created_at"),
+    )
     list_filter = (TenantFilter, ExpiryFilter, "created_at")
     related = ("organization", "promotion_rule__promotion", "coupon_recipient")
     sortable_by = ()
-    fields = ("promotion_rule", "code", "usage_limit", "customer_single_use", "expires_at", "coupon_recipient")
+    fields = (
+        *("promotion_rule", "code", "usage_limit", "customer_single_use", "applies_to_count"),
+        *("expires_at", "coupon_recipient"),
+    )
     actions = ("export_selected",)
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -109,7 +124,17 @@ class CouponAdmin(FoundByPrefix):
     def uses(self, row: Coupon) -> str:
         return of_limit(row.usage_count, row.usage_limit)
 
-    @admin.action(description="Export selected as CSV", permissions=["view"])
+    @admin.display(description="Took off")
+    def used_amount(self, row: Coupon) -> str | None:
+        return formatted(row.used_amount_cents, row.promotion_rule.promotion.currency_code)
+
+    @admin.display(description="Balance")
+    def left(self, row: Coupon) -> str | None:
+        promotion = row.promotion_rule.promotion
+        cents = balance(row.used_amount_cents, promotion.declining_balance, promotion.fixed_amount_cents)
+        return formatted(cents, promotion.currency_code)
+
+    @admin.action(description="Export as CSV", permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Coupon]) -> HttpResponseBase:
         content = bulk.export_rows(queryset.order_by("pk").prefetch_related(None))
         disposition = {"Content-Disposition": 'attachment; filename="coupons.csv"'}
@@ -194,6 +219,11 @@ def coupons_of_recipient(recipient: CouponRecipient) -> SafeString:
     return link(list_of(Coupon, coupon_recipient__id__exact=recipient.pk), "Coupons of this recipient")
 
 
+@admin.display(description="Ledger")
+def ledger_of_coupon(coupon: Coupon) -> SafeString:
+    return newest_entries(coupon, coupon.promotion_rule.promotion.currency_code)
+
+
 @admin.display(description="Batch")
 def batch_of_coupon(coupon: Coupon) -> SafeString | str:
     if not coupon.batch:
@@ -224,7 +254,14 @@ def _codes(rule: CouponCodesPromotionRule, count: int) -> SafeString:
     return format_html("{} · {} · {} · {}", coupons, add, generate, export)
 
 
-CouponAdmin.panels = ("uses", batch_of_coupon)
+LedgerEntryAdmin.currencies = {
+    **LedgerEntryAdmin.currencies,
+    Coupon.wire_type: Coupon.objects.filter(pk=OuterRef("resource_id")).values(
+        "promotion_rule__promotion__currency_code"
+    ),
+}
+CouponAdmin.panels = ("uses", "used_amount", "left", batch_of_coupon)
+CouponAdmin.sections = (ledger_of_coupon,)
 CouponRecipientAdmin.panels = (coupons_of_recipient,)
 PromotionAdmin.panels = (*PromotionAdmin.panels, codes_of_promotion)
 PromotionAdmin.actions = (*PromotionAdmin.actions, generate_codes)

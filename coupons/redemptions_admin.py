@@ -30,10 +30,12 @@ from commerce.money import formatted
 from commerce.orders_admin import OrderAdmin
 from coupons import charts, redeeming
 from coupons.admin import CouponAdmin
-from coupons.models import Coupon, OrderEvaluation, Redemption, Use
-from promotions.admin import PromotionAdmin
+from coupons.models import Coupon, InvoiceDiscount, OrderEvaluation, Redemption, Use
+from promotions.admin import PromotionAdmin, indented, of_limit
 from promotions.models import Promotion
 
+MOST_INVOICES = 250
+"""Invoices that the page of a redemption shows, the newest."""
 MOST_SHARES = 5
 """Shares of a promotion that are told; what each line got is told with the line."""
 IN_CENTS = ("order_amount_too_low",)
@@ -130,7 +132,25 @@ def _uses(redemptions: Iterable[Redemption]) -> SafeString:
     return table(headings, rows, amounts=("Discount",), empty="Nothing is used up.")
 
 
+@admin.display(description="Invoices")
+def invoices_of(redemption: Redemption) -> SafeString:
+    rows = (
+        (moment(one.applied_at), one.invoice, formatted(one.discount_cents, one.currency_code))
+        for one in redemption.invoice_discounts.order_by("-pk")[:MOST_INVOICES]
+    )
+    headings = ("Applied (UTC)", "Invoice", "Discount")
+    return table(headings, rows, amounts=("Discount",), empty="It was applied to no invoice.")
+
+
 # --- Redemptions ----------------------------------------------------------------------------------
+
+
+def of_customer_reference(term: str) -> QuerySet:
+    return Redemption.objects.filter(**every_tenant(), customer_reference=term).values("pk")
+
+
+def of_invoice(term: str) -> QuerySet:
+    return InvoiceDiscount.objects.filter(invoice=term).values("redemption")
 
 
 def of_email(term: str) -> QuerySet:
@@ -176,13 +196,13 @@ def evaluation_of(redemption: Redemption) -> SafeString:
 @admin.register(Redemption)
 class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     change_list_template = "admin/redemptions.html"
-    finders = (of_email, of_reference, of_code)
+    finders = (of_email, of_reference, of_customer_reference, of_code, of_invoice)
     search_fields = ("email_norm",)
-    search_help_text = "An e-mail address, a coupon code or a reference, such as the number of an order, whole."
+    search_help_text = "An e-mail address, a coupon code, an invoice or a reference of an order or customer, whole."
     list_display = (
         "created",
         "order_and_state",
-        "customer_email",
+        "who",
         "discount",
         "used_coupons",
         "used_promotions",
@@ -194,10 +214,11 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     fields = (
         ("told_state", "discount"),
         ("where", "reference_origin"),
-        ("customer_email", "customer"),
+        ("customer_email", "customer", "customer_reference"),
+        ("invoices", "told_restrictions"),
         ("reserved_until", "committed_at", "released_at"),
     )
-    sections = (uses_of, evaluation_of)
+    sections = (uses_of, invoices_of, evaluation_of)
     actions = ("give_back",)
 
     @admin.display(description="State")
@@ -211,6 +232,18 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
     @admin.display(description="Order")
     def where(self, row: Redemption) -> SafeString | str | None:
         return link(page_of(row.order), row.order) if row.order else row.reference
+
+    @admin.display(description="Customer")
+    def who(self, row: Redemption) -> str | None:
+        return row.customer_email or row.customer_reference
+
+    @admin.display(description="Invoices")
+    def invoices(self, row: Redemption) -> str:
+        return of_limit(row.discounts_count, row.discounts_limit)
+
+    @admin.display(description="Restrictions")
+    def told_restrictions(self, row: Redemption) -> SafeString | None:
+        return format_html("<pre>{}</pre>", indented(row.restrictions)) if row.restrictions else None
 
     @admin.display(description="Created (UTC)")
     def created(self, row: Redemption) -> str:

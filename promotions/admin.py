@@ -1,4 +1,5 @@
 import json
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
@@ -12,6 +13,7 @@ from django.utils.safestring import SafeString
 
 from commerce import clock
 from commerce.admin import (
+    ArrayField,
     DisablingAdmin,
     ObjectField,
     OwnedAdmin,
@@ -23,8 +25,11 @@ from commerce.admin import (
     missing,
     page_of,
 )
+from promotions import restrictions
 from promotions.engine import lifecycle
 from promotions.models import (
+    ALWAYS,
+    NEVER,
     PROMOTION_KINDS,
     PROMOTION_RULE_KINDS,
     BuyXPayYPromotion,
@@ -90,16 +95,22 @@ class AnyPromotionAdmin(OwnedAdmin):
 
     @admin.display(description="Uses")
     def uses(self, row: Promotion) -> str:
-        return str(row.total_usage_count) + (
-            f" of {row.total_usage_limit}" if row.total_usage_limit is not None else ""
-        )
+        return of_limit(row.total_usage_count, row.total_usage_limit)
+
+    @admin.display(description="Starts at", ordering="starts_at", empty_value="always")
+    def starts(self, row: Promotion) -> datetime | None:
+        return None if row.starts_at == ALWAYS else row.starts_at
+
+    @admin.display(description="Expires at", ordering="expires_at", empty_value="never")
+    def expires(self, row: Promotion) -> datetime | None:
+        return None if row.expires_at == NEVER else row.expires_at
 
 
 @admin.register(Promotion)
 class PromotionsAdmin(AnyPromotionAdmin, ReadOnlyAdmin):
     """Promotions of every type; each opens on the page of its own."""
 
-    list_display = ("name", "type", "tenant", "status", "coupons_count", "uses", "starts_at", "expires_at")
+    list_display = ("name", "type", "tenant", "status", "coupons_count", "uses", "starts", "expires")
 
     @admin.display(description="Type")
     def type(self, row: Promotion) -> str:
@@ -112,9 +123,40 @@ class PromotionsAdmin(AnyPromotionAdmin, ReadOnlyAdmin):
         return redirect(page_of(PROMOTION_KINDS[row.kind](pk=row.pk)))
 
 
+class IndentedField(ObjectField):
+    widget = AdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false"})
+
+    def prepare_value(self, value: Any) -> Any:
+        return indented(value) if isinstance(value, dict) else value
+
+
+class RestrictionsField(ArrayField):
+    widget = AdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"})
+
+    def validate(self, value: Any) -> None:
+        super().validate(value)
+        restrictions.check(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        return (indented(value) if value else "") if isinstance(value, list) else value
+
+
+def indented(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+class PromotionForm(OwnedForm):
+    restrictions = RestrictionsField(
+        required=False,
+        help_text='An array of objects, each type once: [{"type": "countries", "country_codes": ["IT", "FR"]}]. '
+        f"Types are {', '.join(restrictions.MEMBERS)}; the README tells their members.",
+    )
+
+
 class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
     """One type of promotion. Its page leads to its rules."""
 
+    form: Any = PromotionForm
     panels: ClassVar[Any] = ("status", "uses", rules_of)
     related: ClassVar[Any] = ("organization", "market", "sku_list")
     autocomplete_fields: ClassVar[Any] = ("market", "sku_list")
@@ -123,45 +165,49 @@ class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
         return f"{row} with its rules and {row.coupons_count:,} coupons"
 
 
+TOLD = ("name", "description", "note")
 SCOPE = ("currency_code", "market", "sku_list")
-WHEN = ("starts_at", "expires_at", "total_usage_limit", "exclusive", "priority")
-COLUMNS = ("tenant", "status", "coupons_count", "uses", "starts_at", "expires_at")
+WHEN = (
+    *("starts_at", "expires_at", "total_usage_limit", "customer_usage_limit", "discounts_per_redemption"),
+    *("exclusive", "exclusive_by_size", "priority", "restrictions"),
+)
+COLUMNS = ("tenant", "status", "coupons_count", "uses", "starts", "expires")
 
 
 @admin.register(PercentageDiscountPromotion)
 class PercentageDiscountPromotionAdmin(PromotionAdmin):
     list_display = ("name", "percentage", *COLUMNS)
-    fields = ("name", "percentage", *SCOPE, *WHEN)
+    fields = (*TOLD, "percentage", "discount_context", *SCOPE, *WHEN)
 
 
 @admin.register(FixedAmountPromotion)
 class FixedAmountPromotionAdmin(PromotionAdmin):
-    list_display = ("name", "fixed_amount_cents", "currency_code", *COLUMNS)
-    fields = ("name", "fixed_amount_cents", *SCOPE, *WHEN)
+    list_display = ("name", "fixed_amount_cents", "currency_code", "declining_balance", *COLUMNS)
+    fields = (*TOLD, "fixed_amount_cents", "declining_balance", "discount_context", *SCOPE, *WHEN)
 
 
 @admin.register(FixedPricePromotion)
 class FixedPricePromotionAdmin(PromotionAdmin):
-    list_display = ("name", "fixed_amount_cents", "currency_code", "sku_list", *COLUMNS)
-    fields = ("name", "fixed_amount_cents", *SCOPE, *WHEN)
+    list_display = ("name", "fixed_amount_cents", "currency_code", "whole_order", "sku_list", *COLUMNS)
+    fields = (*TOLD, "fixed_amount_cents", "whole_order", *SCOPE, *WHEN)
 
 
 @admin.register(FreeShippingPromotion)
 class FreeShippingPromotionAdmin(PromotionAdmin):
     list_display = ("name", *COLUMNS)
-    fields = ("name", *SCOPE, *WHEN)
+    fields = (*TOLD, *SCOPE, *WHEN)
 
 
 @admin.register(FreeGiftPromotion)
 class FreeGiftPromotionAdmin(PromotionAdmin):
     list_display = ("name", "max_quantity", "sku_list", *COLUMNS)
-    fields = ("name", "max_quantity", *SCOPE, *WHEN)
+    fields = (*TOLD, "max_quantity", *SCOPE, *WHEN)
 
 
 @admin.register(BuyXPayYPromotion)
 class BuyXPayYPromotionAdmin(PromotionAdmin):
     list_display = ("name", "x", "y", "cheapest_free", "sku_list", *COLUMNS)
-    fields = ("name", "x", "y", "cheapest_free", *SCOPE, *WHEN)
+    fields = (*TOLD, "x", "y", "cheapest_free", *SCOPE, *WHEN)
 
 
 class NamesField(forms.CharField):
@@ -181,7 +227,7 @@ class NamesField(forms.CharField):
         return self.to_python(initial) != self.to_python(data)
 
 
-class ExternalPromotionForm(OwnedForm):
+class ExternalPromotionForm(PromotionForm):
     external_includes = NamesField(
         required=False, help_text="What the service is sent besides the order: order.customer, order.market."
     )
@@ -191,7 +237,7 @@ class ExternalPromotionForm(OwnedForm):
 class ExternalPromotionAdmin(PromotionAdmin):
     form = ExternalPromotionForm
     list_display = ("name", "promotion_url", "circuit_state", *COLUMNS)
-    fields = ("name", "promotion_url", "external_includes", *SCOPE, *WHEN)
+    fields = (*TOLD, "promotion_url", "external_includes", *SCOPE, *WHEN)
 
     # Apps above add to those of every promotion, later than this is read.
     @property
@@ -213,14 +259,7 @@ class ExternalPromotionAdmin(PromotionAdmin):
         self.message_user(request, f"{number} given a new secret.", messages.SUCCESS)
 
 
-class IndentedField(ObjectField):
-    widget = AdminTextareaWidget(attrs={"rows": 24, "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, dict) else value
-
-
-class FlexPromotionForm(OwnedForm):
+class FlexPromotionForm(PromotionForm):
     rules = IndentedField(help_text='{"rules": [{"name": …, "conditions": […], "actions": […]}]}')
 
 
@@ -228,7 +267,7 @@ class FlexPromotionForm(OwnedForm):
 class FlexPromotionAdmin(PromotionAdmin):
     form = FlexPromotionForm
     list_display = ("name", *COLUMNS)
-    fields = ("name", "rules", *WHEN)
+    fields = (*TOLD, "rules", *WHEN)
     autocomplete_fields = ()
 
 

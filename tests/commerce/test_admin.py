@@ -2,19 +2,22 @@
 
 import json
 import re
+from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.test import Client
 
-from commerce import changes, ids
+from commerce import auth, changes, ids
 from commerce.admin import AtLeast, BoundedPaginator
-from commerce.models import Application, Event, Organization, Owned, Role, Version
+from commerce.models import ApiKey, Application, Event, Organization, Owned, Role, Version
 from coupons.models import CouponRecipient
 from promotions.models import PercentageDiscountPromotion, Promotion
 from tests import factories
-from tests.factories import BY
+from tests.client import nothing_written
+from tests.factories import BY, NOW
 from tests.staff import act, clerk, errors, form_of, last_version, messages, submit, superuser
 
 pytestmark = pytest.mark.django_db
@@ -464,3 +467,49 @@ def test_autocompletion_finds_promotions_by_name(acme: Organization) -> None:
 
     assert answer.json()["results"] == [{"id": str(summer.pk), "text": "Summer"}]
     assert Promotion.objects.count() == 2
+
+
+# --- API keys -------------------------------------------------------------------------------------
+
+
+def test_api_keys_are_told_by_how_they_end_and_revoked_after_a_question(
+    acme: Organization, travel: Callable[[datetime], None]
+) -> None:
+    application = factories.application(acme)
+    with changes.atomic():
+        key, other = (auth.create_api_key(application, BY) for _ in range(2))
+    mine = ApiKey.objects.get(ending=key[-4:])
+    staff, url = superuser("ada"), f"{APPLICATIONS}{application.pk}/change/"
+    revoke = f"{APPLICATIONS}revoke/{mine.pk}/"
+    page = staff.get(url).content.decode()
+    assert f"…{key[-4:]}" in page
+    assert f'href="{revoke}"' in page
+    assert key not in page
+    assert other not in page
+
+    with nothing_written():
+        asked = staff.get(revoke).content.decode()
+    assert f"Revoke the API key of {application} that ends in {key[-4:]}" in asked
+    answer = staff.post(revoke)
+
+    assert (answer.headers["location"], messages(answer)) == (url, [f"The API key that ends in {key[-4:]} is revoked."])
+    assert dict(ApiKey.objects.values_list("ending", "revoked_at")) == {key[-4:]: NOW, other[-4:]: None}
+    assert last_version() == ("ada", "update", "applications", {"api_key": [f"...{key[-4:]}", None]})
+    page = staff.get(url).content.decode()
+    assert "2026-06-15 12:00:00" in page
+    assert revoke not in page
+    with nothing_written():
+        assert staff.post(revoke).headers["location"] == "/admin/"
+
+
+def test_whoever_may_only_look_at_applications_revokes_no_key(acme: Organization) -> None:
+    application = factories.application(acme)
+    with changes.atomic():
+        auth.create_api_key(application, BY)
+    staff = clerk("view_application")
+    revoke = f"{APPLICATIONS}revoke/{ApiKey.objects.get().pk}/"
+
+    with nothing_written():
+        assert staff.post(revoke).status_code == 403
+    assert Client().post(revoke).status_code == 302
+    assert ApiKey.objects.get().revoked_at is None

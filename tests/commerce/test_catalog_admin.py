@@ -1,5 +1,7 @@
 """The catalog as staff see and change it."""
 
+import re
+
 import pytest
 
 from commerce.models import Bundle, Market, Organization, Price, PriceTier, Sku, SkuList, SkuListItem
@@ -38,6 +40,20 @@ def test_an_item_goes_to_the_end_of_its_list(acme: Organization) -> None:
 
     item = SkuListItem.objects.latest("pk")
     assert (item.position, item.quantity) == (2, 3)
+
+
+def test_an_item_may_have_a_price_and_a_limit_of_its_own(acme: Organization) -> None:
+    sku_list = factories.sku_list(acme, factories.sku(acme))
+    item, staff = SkuListItem.objects.get(), superuser("ada")
+    page = f"{AT}/skulistitem/{item.pk}/change/"
+
+    submit(staff, page, max_per_coupon=2, price_amount_cents=1250)
+
+    assert last_version()[3] == {"max_per_coupon": [0, 2], "price_amount_cents": [None, 1250]}
+    listed = staff.get(f"{AT}/skulistitem/", {"sku_list__id__exact": sku_list.pk}).content.decode()
+    assert re.findall(r'<td class="field-(?:max_per_coupon|price)[^>]*>([^<]*)<', listed) == ["2", "12.50"]
+    assert "max_per_coupon" in errors(submit(staff, page, max_per_coupon=-1))
+    assert "price_amount_cents" in errors(submit(staff, page, price_amount_cents=-1))
 
 
 def test_a_pattern_that_is_none_is_told_at_its_field(acme: Organization) -> None:

@@ -1,6 +1,8 @@
 """The admin of every kind of promotion and rule."""
 
 import json
+import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,9 +10,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from commerce.models import Organization, Version
-from promotions.models import PROMOTION_KINDS, PROMOTION_RULE_KINDS, Promotion, PromotionRule
+from coupons.models import CustomerUsage
+from promotions.models import ALWAYS, NEVER, PROMOTION_KINDS, PROMOTION_RULE_KINDS, Promotion, PromotionRule
+from promotions.restrictions import MEMBERS
 from tests import factories
-from tests.client import nothing_written
+from tests.client import Api, nothing_written
 from tests.staff import act, errors, form_of, last_version, messages, submit, superuser
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +76,112 @@ def test_a_promotion_of_every_kind_is_made_kept_and_deleted(acme: Organization, 
     assert page.headers["location"] == change
     submit(staff, url(model, f"{row.pk}/delete"), post="yes")
     assert not Promotion.objects.exists()
+
+
+OF_EVERY_KIND = {
+    "description": "For friends",
+    "note": "Ask sales",
+    "exclusive_by_size": "on",
+    "customer_usage_limit": "2",
+    "discounts_per_redemption": "3",
+    "restrictions": '[{"type": "countries", "country_codes": ["IT"]}]',
+}
+OF_KIND: dict[str, dict[str, Any]] = {
+    "percentage_discount": {"percentage": "33.3333", "discount_context": "items_and_shipping"},
+    "fixed_amount": {"declining_balance": "on", "discount_context": "shipping"},
+    "fixed_price": {"whole_order": "on"},
+}
+
+
+@pytest.mark.parametrize("kind", PROMOTION_KINDS)
+def test_what_restricts_and_explains_a_promotion_is_kept(acme: Organization, kind: str) -> None:
+    staff, row = superuser(), factories.PROMOTIONS[kind](acme)
+    change = url(type(row), f"{row.pk}/change")
+
+    assert submit(staff, change, **OF_EVERY_KIND, **OF_KIND.get(kind, {})).status_code == 302
+
+    kept = Promotion.objects.get()
+    assert (kept.description, kept.note, kept.exclusive_by_size) == ("For friends", "Ask sales", True)
+    assert (kept.customer_usage_limit, kept.discounts_per_redemption) == (2, 3)
+    assert kept.restrictions == [{"type": "countries", "country_codes": ["IT"]}]
+    own: dict[str, Any] = {
+        "percentage_discount": {"percentage": Decimal("33.3333"), "discount_context": "items_and_shipping"},
+        "fixed_amount": {"declining_balance": True, "discount_context": "shipping"},
+        "fixed_price": {"whole_order": True},
+    }
+    assert {name: getattr(kept, name) for name in own.get(kind, {})} == own.get(kind, {})
+    with nothing_written():
+        submit(staff, change)
+    assert submit(staff, change, restrictions="", customer_usage_limit="").status_code == 302
+    emptied = Promotion.objects.get()
+    assert (emptied.restrictions, emptied.customer_usage_limit) == ([], None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "complaint"),
+    [
+        ("{}", "Enter a JSON array, without null characters."),
+        ("[", "Enter a JSON array, without null characters."),
+        ('[{"type": "orders", "names": ["\\u0000"]}]', "Enter a JSON array, without null characters."),
+        ("[1]", f"0: type must be one of {', '.join(MEMBERS)}"),
+        ('[{"type": "plans", "codes": []}]', "0.codes must be an array of 1 to 1000 strings"),
+        ('[{"type": "paid_by"}]', "0.time is not a timestamp"),
+        (
+            '[{"type": "orders", "names": ["A"]}, {"type": "orders", "names": ["B"]}]',
+            "1: orders is there twice",
+        ),
+    ],
+)
+def test_a_restriction_that_is_wrong_is_told_once_and_shown_as_it_was_typed(
+    acme: Organization, typed: str, complaint: str
+) -> None:
+    row = factories.flex_promotion(acme, restrictions=[{"type": "orders", "names": ["A"]}])
+    change = url(type(row), f"{row.pk}/change")
+    staff = superuser()
+    shown = '[\n  {\n    "type": "orders",\n    "names": [\n      "A"\n    ]\n  }\n]'
+    assert form_of(staff.get(change))["restrictions"] == shown
+
+    with nothing_written():
+        page = submit(staff, change, restrictions=typed)
+
+    assert errors(page) == {"restrictions": [complaint]}
+    assert form_of(page)["restrictions"] == typed
+
+
+def test_a_limit_per_customer_counts_from_what_was_used_and_is_forgotten_when_it_goes(
+    api: Api, acme: Organization
+) -> None:
+    row = factories.percentage_promotion(acme)
+    factories.coupon(factories.coupon_rule(row), code="SUMMER-26")
+    used = {"currency_code": "EUR", "amount_cents": 1000, "coupon_code": "SUMMER-26", "customer_reference": "C-1"}
+    assert api.create("redemptions", used).status_code == 201
+    staff, change = superuser(), url(type(row), f"{row.pk}/change")
+
+    submit(staff, change, customer_usage_limit="1")
+    assert list(CustomerUsage.objects.values_list("promotion", "customer_key", "usage_count")) == [(row.pk, "r:C-1", 1)]
+    assert api.create("redemptions", used).status_code == 422
+
+    submit(staff, change, customer_usage_limit="")
+    assert not CustomerUsage.objects.exists()
+    assert api.create("redemptions", used).status_code == 201
+
+
+def test_a_used_balance_stays_one(acme: Organization) -> None:
+    row = factories.fixed_amount_promotion(acme, declining_balance=True, total_usage_count=1)
+
+    page = submit(superuser(), url(type(row), f"{row.pk}/change"), declining_balance="")
+
+    assert errors(page) == {"declining_balance": ["can't be changed: coupons were used"]}
+
+
+def test_windows_without_an_end_are_told_in_a_word_and_kept(acme: Organization) -> None:
+    row = factories.percentage_promotion(acme, starts_at=ALWAYS, expires_at=NEVER)
+    staff = superuser()
+    for listed in (url(type(row), "")[:-1], "/admin/promotions/promotion/"):
+        page = staff.get(listed).content.decode()
+        assert re.findall(r'<td class="field-(?:starts|expires)[^>]*>([^<]*)<', page) == ["always", "never"]
+    with nothing_written():
+        assert submit(staff, url(type(row), f"{row.pk}/change")).status_code == 302
 
 
 @pytest.mark.parametrize("kind", PROMOTION_RULE_KINDS)
