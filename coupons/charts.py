@@ -12,7 +12,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet, Sum
-from django.db.models.functions import TruncDate
+from django.db.models.functions import Coalesce, TruncDate
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
@@ -58,7 +58,7 @@ def by_day(uses: QuerySet[Use], days: list[date]) -> dict[date, int]:
 
 
 class Given(NamedTuple):
-    """What a promotion took off orders of one currency, in cents, by how many redemptions."""
+    """What a promotion took off orders and invoices of one currency, in cents, by how many redemptions."""
 
     promotion_id: int
     name: str
@@ -68,11 +68,17 @@ class Given(NamedTuple):
 
 def by_promotion(uses: QuerySet[Use]) -> dict[str, list[Given]]:
     """Currency -> the promotions that took off the most."""
+    invoices = "redemption__invoice_discounts"  # of those made ahead of them, each in a currency of its own
     rows = (
-        uses.values("redemption__currency_code", "promotion_id", "promotion__name")
-        .annotate(cents=-Sum("discount_cents"), number=Count("pk"))
-        .order_by("redemption__currency_code", "-cents", "promotion_id")
-        .values_list("redemption__currency_code", "promotion_id", "promotion__name", "cents", "number")
+        uses.values("promotion_id", "promotion__name")
+        .annotate(
+            currency=Coalesce("redemption__currency_code", f"{invoices}__currency_code"),
+            cents=-Sum(Coalesce(f"{invoices}__discount_cents", "discount_cents")),
+            number=Count("pk", distinct=True),
+        )
+        .exclude(currency=None)
+        .order_by("currency", "-cents", "promotion_id")
+        .values_list("currency", "promotion_id", "promotion__name", "cents", "number")
     )
     return {
         currency: [Given(*row[1:]) for row in found][:MOST_PROMOTIONS]

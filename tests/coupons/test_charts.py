@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from commerce import changes
 from commerce.models import Organization
 from coupons import charts, redeeming
-from coupons.models import Redemption
+from coupons.models import InvoiceDiscount, Redemption
 from coupons.redeeming import Taken
 from promotions.models import Promotion
 from tests import factories
@@ -248,3 +248,21 @@ def test_others_are_refused(acme: Organization) -> None:
     assert PAGE not in staff.get("/admin/").content.decode()
     assert staff.get(PAGE).status_code == 403
     assert Client().get(PAGE).status_code == 302
+
+
+def test_what_was_redeemed_ahead_of_invoices_is_told_in_their_currencies(acme: Organization) -> None:
+    made = factories.percentage_promotion(acme)
+    ahead = used(made, cents=0, currency_code=None)
+    used(made, cents=-500)
+    used(made, cents=0, currency_code=None)  # of no invoice yet
+    for name, currency, cents in (("in-1", "EUR", -30), ("in-2", "EUR", -50), ("in-3", "USD", -70)):
+        discount = {"invoice": name, "currency_code": currency, "discount_cents": cents, "applied_at": NOW}
+        InvoiceDiscount.objects.create(redemption=ahead, **discount)
+
+    found = charts.by_promotion(charts.counted(made.tenant, NOW - timedelta(days=1), NOW))
+
+    assert found == {
+        "EUR": [charts.Given(made.pk, made.name, 580, 2)],
+        "USD": [charts.Given(made.pk, made.name, 70, 1)],
+    }
+    assert shown(acme).status_code == 200
