@@ -129,10 +129,10 @@ class CouponAdmin(DetailedAdmin, FoundByPrefix):
         return formatted(row.used_amount_cents, row.promotion_rule.promotion.currency_code)
 
     @admin.display(description="Balance")
-    def left(self, row: Coupon) -> str | None:
+    def left(self, row: Coupon) -> str:
         promotion = row.promotion_rule.promotion
         cents = balance(row.used_amount_cents, promotion.declining_balance, promotion.fixed_amount_cents)
-        return formatted(cents, promotion.currency_code)
+        return formatted(cents, promotion.currency_code) or "-"
 
     @admin.action(description="Export as CSV", permissions=["view"])
     def export_selected(self, request: HttpRequest, queryset: QuerySet[Coupon]) -> HttpResponseBase:

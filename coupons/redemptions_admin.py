@@ -242,8 +242,8 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
         return of_limit(row.discounts_count, row.discounts_limit)
 
     @admin.display(description="Restrictions")
-    def told_restrictions(self, row: Redemption) -> SafeString | None:
-        return format_html("<pre>{}</pre>", indented(row.restrictions)) if row.restrictions else None
+    def told_restrictions(self, row: Redemption) -> SafeString | str:
+        return format_html("<pre>{}</pre>", indented(row.restrictions)) if row.restrictions else "-"
 
     @admin.display(description="Created (UTC)")
     def created(self, row: Redemption) -> str:

@@ -9,11 +9,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from commerce import changes
+from commerce import changes, ledger
 from commerce.models import Organization, Version
 from commerce.money import MAX_CENTS
 from coupons import upkeep
-from coupons.models import Coupon
+from coupons.models import Coupon, Redemption
 from promotions.models import (
     CouponCodesPromotionRule,
     FixedAmountPromotion,
@@ -23,6 +23,8 @@ from promotions.models import (
 )
 from tags.models import Tag
 from tests import factories
+from tests.client import Api
+from tests.commerce.test_orders_admin import section, text
 from tests.factories import BY, NOW
 from tests.staff import act, clerk, errors, form_of, last_version, messages, submit, superuser
 
@@ -234,9 +236,11 @@ def test_a_rule_with_coupons_is_not_deleted(rule: CouponCodesPromotionRule) -> N
 def test_a_coupon_is_created_changed_and_deleted_and_counted(rule: CouponCodesPromotionRule) -> None:
     staff = superuser("ada")
 
-    submit(staff, f"{COUPONS}add/", promotion_rule=rule.pk, code="Summer 2026", usage_limit="3")
+    values = {"code": "Summer 2026", "usage_limit": "3", "applies_to_count": "4"}
+    submit(staff, f"{COUPONS}add/", promotion_rule=rule.pk, **values)
     coupon = Coupon.objects.get()
     assert (coupon.code_norm, coupon.usage_limit, coupon.tenant) == ("SUMMER2026", 3, rule.tenant)
+    assert coupon.applies_to_count == 4
     assert last_version()[:3] == ("ada", "create", "coupons")
     assert Promotion.objects.get().coupons_count == 1
 
@@ -295,6 +299,54 @@ def test_a_coupon_moved_to_another_rule_is_counted_there(rule: CouponCodesPromot
 
     counts = dict(Promotion.objects.values_list("pk", "coupons_count"))
     assert counts == {rule.promotion_id: 0, other.promotion_id: 1}
+
+
+def test_a_cheque_tells_what_is_gone_what_is_left_and_what_took_it(api: Api, acme: Organization) -> None:
+    promotion = factories.fixed_amount_promotion(acme, fixed_amount_cents=5000, declining_balance=True)
+    cheque = factories.coupon(factories.coupon_rule(promotion), code="CHEQUE-01")
+    for cents in (1999, 500):
+        cart = {"currency_code": "EUR", "amount_cents": cents, "coupon_code": "CHEQUE-01"}
+        answer = api.create("redemptions", cart)
+        assert answer.status_code == 201, answer.content
+    assert api.update(Redemption.objects.latest("pk"), {"_cancel": True}).status_code == 200
+    staff = superuser()
+
+    page = staff.get(f"{COUPONS}{cheque.pk}/change/")
+
+    shown = page.content.decode()
+    for field, value in (("uses", "1"), ("used_amount", "€19,99"), ("left", "€30,01")):
+        assert re.search(rf'field-{field}.*?<div class="readonly">{value}</div>', shown, re.DOTALL)
+    assert re.findall(r"(use|refund) coupons/\w+ (-?€[\d,]+) (€[\d,]+)", section(page, "Ledger")) == [
+        ("refund", "€5,00", "€30,01"),
+        ("use", "-€5,00", "€25,01"),
+        ("use", "-€19,99", "€30,01"),
+    ]
+    assert "CHEQUE-01 " + promotion.name + " acme test 1 €19,99 €30,01" in text(staff.get(COUPONS))
+    entries = text(staff.get("/admin/commerce/ledgerentry/", {"q": f"coupons/{cheque.public_id}"}))
+    assert "-€19,99 €30,01 acme test" in entries
+
+
+def test_a_coupon_without_a_balance_tells_what_it_took_off(rule: CouponCodesPromotionRule) -> None:
+    coupon = factories.coupon(rule, used_amount_cents=1999)
+    page = superuser().get(f"{COUPONS}{coupon.pk}/change/")
+    shown = page.content.decode()
+    for field, value in (("used_amount", "19.99"), ("left", "-")):
+        assert re.search(rf'field-{field}.*?<div class="readonly">{value}</div>', shown, re.DOTALL)
+    assert section(page, "Ledger") == "No balance was changed."
+
+
+def test_a_ledger_is_told_in_the_currency_of_what_it_is_of(acme: Organization) -> None:
+    """A coupon and a gift card may have the same key."""
+    dollars = factories.fixed_amount_promotion(acme, currency_code="USD", declining_balance=True)
+    cheque = factories.coupon(factories.coupon_rule(dollars))
+    card = factories.gift_card(acme, balance_cents=700)
+    with changes.atomic():
+        ledger.note(Coupon(pk=card.pk, **cheque.tenant._asdict()), ledger.Kind.USE, -100, 900, BY)
+        ledger.note(cheque, ledger.Kind.USE, -300, 600, BY)
+    listed = text(superuser().get("/admin/commerce/ledgerentry/"))
+    assert "-$3.00 $6.00" in listed
+    assert "€7,00 €7,00" in listed
+    assert ("-$1.00 $9.00" if card.pk == cheque.pk else "-1.00 9.00") in listed
 
 
 def test_a_redeemed_coupon_is_not_deleted(rule: CouponCodesPromotionRule) -> None:
@@ -384,6 +436,7 @@ def test_codes_are_generated_found_and_downloaded(rule: CouponCodesPromotionRule
     factories.coupon(rule, code="OLD-CODE")
     staff = superuser("ada")
     values = {"count": "50", "prefix": "SUN-", "length": "8", "usage_limit": "1", "customer_single_use": "on"}
+    values |= {"applies_to_count": "2"}
     expiry = {"expires_at_0": "2030-01-01", "expires_at_1": "12:00"}
 
     answer = submit(staff, f"{COUPONS}generate/{rule.pk}/", **values, **expiry)
@@ -392,9 +445,8 @@ def test_codes_are_generated_found_and_downloaded(rule: CouponCodesPromotionRule
     page = staff.get(answer.headers["location"])
     coupons = listed(page)
     assert len(coupons) == 50
-    assert {(len(row.code), row.code[:4], row.usage_limit, row.customer_single_use) for row in coupons} == {
-        (12, "SUN-", 1, True)
-    }
+    assert {(len(row.code), row.code[:4]) for row in coupons} == {(12, "SUN-")}
+    assert {(row.usage_limit, row.customer_single_use, row.applies_to_count) for row in coupons} == {(1, True, 2)}
     assert {row.expires_at.isoformat() for row in coupons} == {"2030-01-01T12:00:00+00:00"}
     assert told.startswith(f"50 codes were generated as batch {coupons[0].batch}. ")
     assert last_version()[:3] == ("ada", "update", "coupon_codes_promotion_rules")
@@ -420,6 +472,7 @@ def rows_of(download: Any) -> set[tuple[str, str]]:
         ({"length": "3"}, "length"),
         ({"length": "99"}, "length"),
         ({"usage_limit": "-1"}, "usage_limit"),
+        ({"applies_to_count": "0"}, "applies_to_count"),
         ({"expires_at_0": "nonsense"}, "expires_at"),
     ],
 )

@@ -11,7 +11,8 @@ from django.test import Client
 
 from commerce import changes
 from commerce.models import Customer, Organization
-from coupons.models import Coupon, Redemption
+from coupons import ahead
+from coupons.models import Coupon, InvoiceDiscount, Redemption
 from promotions.models import Promotion
 from tests import factories
 from tests.client import Api, document, nothing_written
@@ -203,6 +204,47 @@ def test_a_redemption_of_an_order_leads_to_it(shop: Shop, summer: Coupon) -> Non
 
     assert section(page, "Evaluation") == f"The page of order {order} tells why promotions applied or not."
     assert page.content.decode().count(f'href="{page_of(order)}"') == 2
+
+
+def test_a_redemption_made_ahead_tells_its_customer_its_restrictions_and_its_invoices(
+    shop: Shop, summer: Coupon
+) -> None:
+    only = [{"type": "countries", "country_codes": ["IT"]}, {"type": "discounts_per_redemption", "quantity": 3}]
+    with changes.atomic():
+        made = ahead.redeem(summer.tenant, "summer-2026", "C-1", only, BY)
+    for invoice, currency_code, cents in (("INV-1", "EUR", -500), ("INV-2", "USD", -725)):
+        InvoiceDiscount.objects.create(
+            redemption=made, invoice=invoice, currency_code=currency_code, discount_cents=cents, applied_at=NOW
+        )
+    Redemption.objects.update(discounts_count=2)
+    staff = superuser("ada")
+
+    page = staff.get(url_of(made))
+
+    shown = text(page)
+    assert "Customer reference: C-1" in shown
+    assert "Invoices: 2 of 3" in shown
+    assert '"country_codes": [ "IT" ]' in shown
+    assert section(page, "Invoices") == (
+        "Applied (UTC) Invoice Discount 2026-06-15 12:00:00 INV-2 -$7.25 2026-06-15 12:00:00 INV-1 -€5,00"
+    )
+    assert "C-1" in text(staff.get(REDEMPTIONS))
+    for term in ("C-1", "INV-2", "summer-2026"):
+        assert found(staff, q=term) == [made]
+    assert found(staff, q="INV-3") == []
+
+    act(staff, REDEMPTIONS, "give_back", made, confirmed="yes")
+    made.refresh_from_db()
+    summer.refresh_from_db()
+    assert (made.state, summer.usage_count, made.discounts_count) == ("released", 0, 2)
+
+
+def test_a_redemption_of_one_order_tells_of_no_invoice(shop: Shop, summer: Coupon) -> None:
+    page = superuser().get(url_of(redeem(shop.staff)))
+
+    assert section(page, "Invoices") == "It was applied to no invoice."
+    assert "Invoices: 0" in text(page)
+    assert "Restrictions: -" in text(page)
 
 
 def test_redemptions_are_not_edited(shop: Shop, summer: Coupon) -> None:
