@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +21,7 @@ from tests.client import Api, document, nothing_written
 from tests.coupons.test_concurrency import at_once, statuses
 from tests.dialects.rebilly import FIXED, HOST, ROOT, Rebilly, created, invalid_fields
 from tests.factories import NOW
+from tests.listener import listening
 from tests.shopping import Shop, coupon
 
 Travel = Callable[[datetime], None]
@@ -128,7 +131,7 @@ def test_every_path_is_served_with_and_without_an_organization_and_a_slash(rebil
     rebilly.coupon("SUMMER")
     answer = rebilly.post(f"/coupons-redemptions{end}", {"couponId": "SUMMER"}, root=root)
     made = created(answer)
-    assert answer["Location"] == f"{HOST}{root}/coupons-redemptions/{made['id']}"
+    assert answer["Location"] == f"{AT}/{made['id']}"
     path = f"/coupons-redemptions/{made['id']}"
     assert rebilly.get(f"/coupons-redemptions{end}", root=root).status_code == 200
     assert rebilly.get(f"{path}{end}", root=root).status_code == 200
@@ -446,6 +449,42 @@ def test_a_coupon_made_for_orders_is_redeemed_ahead_too(rebilly: Rebilly, shop: 
     ]
 
 
+def test_services_of_external_promotions_are_asked_about_invoices(
+    rebilly: Rebilly, acme: Organization, settings: LazySettings
+):
+    with listening() as service:
+        settings.OUTGOING_ALLOWED_HOSTS = [service.place]
+        service.answers(orjson.dumps({"success": True, "data": {"name": "Loyalty", "discount_cents": 1500}}))
+        made = factories.external_promotion(acme, promotion_url=f"http://{service.place}/discount")
+        factories.coupon(factories.coupon_rule(made), code="LOYAL-2026")
+        redemption = redeem(rebilly, "LOYAL-2026")
+        assert service.received == []
+        assert apply(rebilly, redemption)["amount"] == 15
+    assert len(service.received) == 1
+
+
+def test_a_reservation_that_is_over_leaves_its_use_to_whoever_redeems(rebilly: Rebilly, api: Api, travel: Travel):
+    rebilly.coupon("LAST", restrictions=[{"type": "total-redemptions", "quantity": 1}])
+    reserved = {"coupon_code": "LAST", "amount_cents": 100, "currency_code": "EUR", "_reserve": True}
+    assert api.post("redemptions", document("redemptions", reserved)).status_code == 201
+    answer = rebilly.post("/coupons-redemptions", {"couponId": "LAST"})
+    assert refused(answer) == (["couponId"], "promotion_usage_reached")
+    travel(NOW + timedelta(hours=1))
+    redeem(rebilly, "LAST")
+    times = [each["canceledTime"] for each in told(rebilly.get("/coupons-redemptions?sort=createdTime"))]
+    assert times == ["2026-06-15T13:00:00Z", None]
+
+
+def test_a_cheque_pays_invoices_until_nothing_is_left(rebilly: Rebilly, acme: Organization):
+    made = factories.fixed_amount_promotion(acme, fixed_amount_cents=10_000, declining_balance=True)
+    factories.coupon(factories.coupon_rule(made), code="CHEQUE-2026")
+    redemption = redeem(rebilly, "CHEQUE-2026", "cus_1")
+    paid = [apply(rebilly, redemption, f"in_{number}", item(60))["amount"] for number in range(2)]
+    assert paid == [60, 40]
+    assert refused(rebilly.post(application(redemption), invoice("in_3"))) == (["redemptionId"], "balance_used_up")
+    assert told(rebilly.get("/coupons/CHEQUE-2026"))["discount"]["amount"] == 0
+
+
 # --- Invoices -------------------------------------------------------------------------------------
 
 
@@ -689,3 +728,32 @@ def test_parallel_applications_keep_the_discounts_of_a_redemption(rebilly: Rebil
     assert {answer.json()["reason"] for answer in answers if answer.status_code == 422} == {"discounts_reached"}
     assert InvoiceDiscount.objects.count() == 2
     assert Redemption.objects.get().discount_cents == -2500
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("declining", [False, True])
+def test_whoever_applies_removes_and_cancels_at_once_leaves_every_sum_right(
+    rebilly: Rebilly, acme: Organization, api: Api, declining: bool
+):
+    made = factories.fixed_amount_promotion(acme, fixed_amount_cents=10_000, declining_balance=declining)
+    factories.coupon(factories.coupon_rule(made), code="CHEQUE-2026")
+    rebilly.coupon("SUMMER")
+    cheques = [redeem(rebilly, "CHEQUE-2026", "cus_1") for _ in range(2)]
+    eighth = redeem(rebilly, "SUMMER", "cus_1")
+    row = Redemption.objects.order_by("pk").first()
+    assert row is not None
+    answers = at_once(
+        *(
+            partial(rebilly.post, application(one), invoice(name))
+            for one in (*cheques, eighth)
+            for name in ("in_1", "in_2")
+        ),
+        partial(rebilly.request, "DELETE", application(eighth, "in_1")),
+        partial(api.update, row, {"_cancel": True}),
+        partial(rebilly.post, f"/coupons-redemptions/{cheques[1]['id']}/cancel"),
+    )
+    assert set(statuses(answers)) <= {200, 201, 204, 422}
+    assert Use.objects.filter(is_counted=True).count() == 1
+    for each in Redemption.objects.all():
+        taken = InvoiceDiscount.objects.filter(redemption=each).values_list("discount_cents", flat=True)
+        assert (each.discounts_count, each.discount_cents) == (len(taken), sum(taken))
