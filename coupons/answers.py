@@ -9,7 +9,7 @@ from commerce.money import as_float, formatted
 from promotions.carts import Cart, CartLine
 from promotions.engine.types import Applied, Evaluation, NotApplied, Promotion, Share
 
-NOT_APPLICABLE = {
+NOT_APPLICABLE: dict[str, Any] = {
     "promotion": None,
     "name": None,
     "reason": "not_applicable",
