@@ -105,7 +105,7 @@ def test_read_only_members_are_ignored_and_unknown_ones_not_echoed(rebilly: Rebi
 def test_paths_are_served_with_and_without_a_slash_and_an_organization(rebilly: Rebilly, root: str, path: str):
     answer = rebilly.post(path, body(), root=root)
     document = created(answer)
-    assert answer["Location"] == f"{HOST}{root}/coupons/{document['id']}" == document["_links"][0]["href"]
+    assert answer["Location"] == f"{HOST}{ROOT}/coupons/{document['id']}" == document["_links"][0]["href"]
     assert [one["id"] for one in rebilly.get(path, root=root).json()] == [document["id"]]
 
 

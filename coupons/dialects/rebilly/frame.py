@@ -112,13 +112,12 @@ class RebillyView(DialectView):
         return self.answered(document, 201, {"Location": location})
 
     def link(self, collection: str, public_id: str) -> str:
-        """Where a member of the collection, such as `coupons`, is: an absolute URI."""
+        """Where a member of the collection, such as `coupons`, is: one absolute URI, whichever path led there."""
         return f"{self._root}/{collection}/{quote(public_id, safe='@~')}"
 
     @cached_property
     def _root(self) -> str:
-        named = {"organization": self.kwargs["organization"]} if "organization" in self.kwargs else {}
-        path = reverse("rebilly-coupons", kwargs=named)
+        path = reverse("rebilly-coupons", kwargs={"organization": self.organization.slug})
         return self.request._request.build_absolute_uri(path).removesuffix("/coupons")
 
     def _rate_headers(self) -> dict[str, int]:
