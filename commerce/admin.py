@@ -718,6 +718,7 @@ class ApplicationAdmin(DetailedAdmin):
     fixed = ("kind",)
     panels = ("client_id",)
     sections = (api_keys_of,)
+    view_on_site = False
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.revoke_view)

@@ -98,10 +98,7 @@ class CouponAdmin(DetailedAdmin, FoundByPrefix):
     search_help_text = "A code or its beginning."
     tenant_from = "promotion_rule"
     autocomplete_fields = ("promotion_rule", "coupon_recipient")
-    list_display = (
-        *("code", "promotion", "tenant", "uses", "used_amount", "left"),
-        *("coupon_recipient", "expires_at", "created_at"),
-    )
+    list_display = ("code", "promotion", "tenant", "uses", "left", "coupon_recipient", "expires_at", "created_at")
     list_filter = (TenantFilter, ExpiryFilter, "created_at")
     related = ("organization", "promotion_rule__promotion", "coupon_recipient")
     sortable_by = ()

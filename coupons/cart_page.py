@@ -18,6 +18,7 @@ from coupons.answers import answer
 from coupons.carts import CartReader
 
 MOST_DIGITS = len(str(MAX_CENTS))
+NAMED = ("market_code", "currency_code", "customer_email", "customer_reference", "country_code")
 
 
 class CartForm(forms.Form):
@@ -26,6 +27,8 @@ class CartForm(forms.Form):
     market_code = forms.CharField(required=False, help_text="Says currency and prices.")
     currency_code = forms.CharField(required=False, max_length=3, help_text="Needed without a market.")
     customer_email = forms.CharField(required=False)
+    customer_reference = forms.CharField(required=False, help_text="What the customer is called elsewhere.")
+    country_code = forms.CharField(required=False, max_length=2, help_text="Where the order goes, such as IT.")
     line_items = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 5, "cols": 60}),
@@ -50,7 +53,7 @@ class CartForm(forms.Form):
         """The cart as the API takes it."""
         given = self.cleaned_data
         shipping = given["shipping"]
-        named = {name: given[name] for name in ("market_code", "currency_code", "customer_email") if given[name]}
+        named = {name: given[name] for name in NAMED if given[name]}
         return {
             **named,
             "line_items": given["line_items"],

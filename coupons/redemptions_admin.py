@@ -50,7 +50,10 @@ def explained(document: Mapping[str, Any], names: Mapping[str, str]) -> SafeStri
     """What `coupons.answers.answer` told, for reading. `names` are those of lines by their ids."""
     applied = table(
         ("Promotion", "Coupon code", "Took off", "From"),
-        ([*_named(one), one["formatted_total_amount"], _shares(one, document, names)] for one in document["applied"]),
+        (
+            [*_named(one), one["formatted_total_amount"], _with_additions(one, _shares(one, document, names))]
+            for one in document["applied"]
+        ),
         amounts=("Took off",),
         empty="No promotion applied.",
     )
@@ -82,7 +85,13 @@ def _shares(one: Mapping[str, Any], document: Mapping[str, Any], names: Mapping[
 
 
 def _why(one: Mapping[str, Any]) -> SafeString:
-    return format_html("{}<br><small><code>{}</code></small>", one["sentence"], one["reason"])
+    return _with_additions(one, format_html("{}<br><small><code>{}</code></small>", one["sentence"], one["reason"]))
+
+
+def _with_additions(one: Mapping[str, Any], told: SafeString) -> SafeString:
+    """Documents of earlier versions tell of none."""
+    added = ((item["quantity"], item["code"]) for item in one.get("additions", ()))
+    return told + format_html_join("", "<br><small>with {} of {} to be added</small>", added)
 
 
 def _missing(one: Mapping[str, Any], document: Mapping[str, Any]) -> object:
@@ -227,11 +236,11 @@ class RedemptionAdmin(DetailedAdmin, FoundExactly, ReadOnlyAdmin):
 
     @admin.display(description="Order")
     def order_and_state(self, row: Redemption) -> SafeString:
-        return format_html("{}<br><small>{}</small>", self.where(row) or "", self.told_state(row))
+        return format_html("{}<br><small>{}</small>", self.where(row), self.told_state(row))
 
     @admin.display(description="Order")
-    def where(self, row: Redemption) -> SafeString | str | None:
-        return link(page_of(row.order), row.order) if row.order else row.reference
+    def where(self, row: Redemption) -> SafeString | str:
+        return link(page_of(row.order), row.order) if row.order else row.reference or "-"
 
     @admin.display(description="Customer")
     def who(self, row: Redemption) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AdminTextareaWidget
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -131,7 +132,7 @@ class IndentedField(ObjectField):
 
 
 class RestrictionsField(ArrayField):
-    widget = AdminTextareaWidget(attrs={"rows": 6, "spellcheck": "false"})
+    widget = AdminTextareaWidget(attrs={"rows": 12, "spellcheck": "false"})
 
     def validate(self, value: Any) -> None:
         super().validate(value)
@@ -160,6 +161,10 @@ class PromotionAdmin(AnyPromotionAdmin, DisablingAdmin):
     panels: ClassVar[Any] = ("status", "uses", rules_of)
     related: ClassVar[Any] = ("organization", "market", "sku_list")
     autocomplete_fields: ClassVar[Any] = ("market", "sku_list")
+    formfield_overrides: ClassVar[Any] = {
+        **AnyPromotionAdmin.formfield_overrides,
+        models.TextField: {"widget": AdminTextareaWidget(attrs={"rows": 3})},
+    }
 
     def farewell(self, row: Promotion) -> str:
         return f"{row} with its rules and {row.coupons_count:,} coupons"
@@ -182,13 +187,13 @@ class PercentageDiscountPromotionAdmin(PromotionAdmin):
 
 @admin.register(FixedAmountPromotion)
 class FixedAmountPromotionAdmin(PromotionAdmin):
-    list_display = ("name", "fixed_amount_cents", "currency_code", "declining_balance", *COLUMNS)
+    list_display = ("name", "fixed_amount_cents", "currency_code", *COLUMNS)
     fields = (*TOLD, "fixed_amount_cents", "declining_balance", "discount_context", *SCOPE, *WHEN)
 
 
 @admin.register(FixedPricePromotion)
 class FixedPricePromotionAdmin(PromotionAdmin):
-    list_display = ("name", "fixed_amount_cents", "currency_code", "whole_order", "sku_list", *COLUMNS)
+    list_display = ("name", "fixed_amount_cents", "currency_code", "sku_list", *COLUMNS)
     fields = (*TOLD, "fixed_amount_cents", "whole_order", *SCOPE, *WHEN)
 
 

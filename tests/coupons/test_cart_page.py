@@ -44,6 +44,28 @@ def test_a_sku_costs_what_its_market_says(travel: Any, acme: Organization):
     assert page.context["evaluation"]["total_amount_cents"] == 3998
 
 
+def test_a_cart_may_say_where_it_goes_and_what_its_customer_is_called_elsewhere(travel: Any, acme: Organization):
+    only = [{"type": "countries", "country_codes": ["IT"]}, {"type": "customers", "names": ["C-1"]}]
+    factories.percentage_promotion(acme, restrictions=only)
+    for values, discount in (
+        ({"country_code": "IT", "customer_reference": "C-1"}, -500),
+        ({"country_code": "IT", "customer_reference": "C-2"}, 0),
+        ({"country_code": "DE", "customer_reference": "C-1"}, 0),
+    ):
+        page = tried(superuser(f"{values}"), acme, line_items="SOCKS 1 5000", **values)
+        assert page.context["evaluation"]["discount_amount_cents"] == discount
+
+
+def test_what_is_to_be_added_is_told(travel: Any, acme: Organization):
+    buy_get = {"type": "buy_get", "buy": [{"code": "SHIRT", "quantity": 1}], "get": [{"code": "MUG", "quantity": 2}]}
+    factories.percentage_promotion(acme, percentage=100, restrictions=[buy_get])
+    staff = superuser()
+    for lines in ("SHIRT 1 5000", "SHIRT 1 5000\nMUG 1 500"):
+        page = tried(staff, acme, line_items=lines)
+        missing = 2 - lines.count("MUG")
+        assert f"<small>with {missing} of MUG to be added</small>" in page.content.decode()
+
+
 @pytest.mark.parametrize(
     ("values", "complaint"),
     [
@@ -52,6 +74,7 @@ def test_a_sku_costs_what_its_market_says(travel: Any, acme: Organization):
         ({"line_items": "SOCKS 1 " + "9" * 5000}, "write a code, how many and the cents of one"),
         ({"line_items": "SOCKS"}, "sku_code - must exist"),
         ({"currency_code": ""}, "currency_code - can&#x27;t be blank without market"),
+        ({"country_code": "it"}, "country_code - "),
         ({"shipping": "-1"}, "greater than or equal to 0"),
         ({"organization": "0"}, "Select a valid choice"),
     ],

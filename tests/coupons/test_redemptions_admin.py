@@ -206,10 +206,26 @@ def test_a_redemption_of_an_order_leads_to_it(shop: Shop, summer: Coupon) -> Non
     assert page.content.decode().count(f'href="{page_of(order)}"') == 2
 
 
+def test_what_an_order_gets_on_top_is_told_with_the_promotion(shop: Shop) -> None:
+    buy_get = {"type": "buy_get", "buy": [{"code": "SHIRT", "quantity": 1}], "get": [{"code": "MUG", "quantity": 2}]}
+    coupon(shop, "MUGS-2026", name="Mugs", percentage=100, restrictions=[buy_get])
+    lines = [{"code": code, "unit_amount_cents": 500} for code in ("SHIRT", "MUG")]
+    values = {"currency_code": "EUR", "coupon_code": "MUGS-2026", "line_items": lines}
+    assert shop.staff.post("redemptions", document("redemptions", values)).status_code == 201
+
+    page = superuser().get(url_of(Redemption.objects.get()))
+
+    told = "Mugs MUGS-2026 -€5,00 MUG -€5,00 with 1 of MUG to be added"
+    assert told in section(page, "Evaluation")
+
+
 def test_a_redemption_made_ahead_tells_its_customer_its_restrictions_and_its_invoices(
     shop: Shop, summer: Coupon
 ) -> None:
-    only = [{"type": "countries", "country_codes": ["IT"]}, {"type": "discounts_per_redemption", "quantity": 3}]
+    only: list[Any] = [
+        {"type": "countries", "country_codes": ["IT"]},
+        {"type": "discounts_per_redemption", "quantity": 3},
+    ]
     with changes.atomic():
         made = ahead.redeem(summer.tenant, "summer-2026", "C-1", only, BY)
     for invoice, currency_code, cents in (("INV-1", "EUR", -500), ("INV-2", "USD", -725)):
