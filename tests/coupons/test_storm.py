@@ -57,8 +57,12 @@ class Client:
         self.headers = {"Authorization": f"Bearer {token}", "Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE}
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.send(method, f"/api/{path}", body, **headers)
+
+    def send(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Also to a dialect, which does not mind what it is sent as."""
         connection = self.kept.__dict__.setdefault("connection", httpx.Client(timeout=PATIENCE))
-        url = f"{self.server.url}/api/{path}"
+        url = f"{self.server.url}{path}"
         answer = connection.request(method, url, json=body, headers={**self.headers, **headers})
         return answer.status_code, answer.json()
 
@@ -115,7 +119,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Two processes of four threads, and who replaces one of them that ends."""
     folder = tmp_path_factory.mktemp("storm")
     options = ("--workers", "2", "--respawn-failed-workers", "--respawn-interval", "0.5", "--pid-file")
-    with database() as environment, running(folder, *options, str(folder / "pid"), **environment) as bare:
+    mounts = {"REBILLY_MOUNT": "/", "TICKETING_MOUNT": "/"}
+    with database() as environment, running(folder, *options, str(folder / "pid"), **environment, **mounts) as bare:
         bare.manage("create_organization", "acme")
         yield bare
 
@@ -193,6 +198,64 @@ def test_codes_in_any_order_never_stand_in_each_other_s_way(server: Server, clie
     answers = at_once([partial(client.redeem, *order, currency_code="CHF") for order in orders])
     assert statuses(answers) == {201: SIZE.opposed}
     assert [uses(server, code) for code in codes] == [sum(code in order for order in orders) for code in codes]
+
+
+# --- Dialects -------------------------------------------------------------------------------------
+
+
+def test_a_coupon_of_the_rebilly_dialect_keeps_its_limits_whichever_api_it_is_redeemed_by(
+    server: Server, client: Client
+):
+    """Of few customers each may have three, and all of them together the limit."""
+    code = f"REB-{next(client.numbers)}"
+    restrictions = [{"type": "redemptions-per-customer", "quantity": 3}]
+    restrictions.append({"type": "total-redemptions", "quantity": SIZE.limit})
+    coupon = {"discount": {"type": "percent", "value": 12.5}, "issuedTime": "2020-01-01T00:00:00Z"}
+    status, body = client.send("PUT", f"/coupons/{code}", {**coupon, "restrictions": restrictions})
+    assert status == 201, body
+    customers = [f"customer-{number % (SIZE.limit // 2)}" for number in range(SIZE.tries)]
+    asks = [
+        partial(client.send, "POST", "/coupons-redemptions", {"couponId": code.lower(), "customerId": customer})
+        if number % 3
+        else partial(client.redeem, code, customer_reference=customer)
+        for number, customer in enumerate(customers)
+    ]
+    answers = at_once(asks)
+    assert statuses(answers) == {201: SIZE.limit, 422: SIZE.tries - SIZE.limit}
+    assert uses(server, code) == SIZE.limit
+    query = "SELECT redemption.customer_reference FROM coupons_use AS one JOIN coupons_redemption AS redemption"
+    query += " ON redemption.id = one.redemption_id JOIN coupons_coupon AS coupon ON coupon.id = one.coupon_id"
+    had = Counter(customer for (customer,) in server.rows(f"{query} WHERE coupon.code = '{code}'"))
+    assert max(had.values()) <= 3
+
+
+def test_a_cheque_is_spent_to_the_last_cent_and_no_further(server: Server, client: Client):
+    """By orders of the ticketing dialect and by redemptions of the JSON:API, 700 each, the last one what is left."""
+    worth = 700 * SIZE.limit + 300
+    coupon = {"name": "Cheque", "type": "cheque", "amount": worth, "currency": "PLN"}
+    status, cheque = client.send("POST", "/coupon", coupon)
+    assert status == 200, cheque
+    code = f"CHEQUE-{next(client.numbers)}"
+    assert client.send("PUT", f"/coupon/{cheque['guid']}/codes", {"codes": [{"code": code}]})[0] == 200
+    item = {"code": "TICKET", "quantity": 1, "price": 700}
+    asks = [
+        partial(
+            client.send,
+            "POST",
+            "/3.0.0/coupon/redemption",
+            {"order": f"order {number}", "codes": [code], "items": [item], "currency": "PLN"},
+        )
+        if number % 2
+        else partial(client.redeem, code, amount_cents=700, currency_code="PLN")
+        for number in range(SIZE.tries)
+    ]
+    answers = at_once(asks)
+    made = [body for status, body in answers if status in (200, 201)]
+    assert set(statuses(answers)) == {200, 201, 406, 422}
+    assert len(made) == uses(server, code) == SIZE.limit + 1
+    ((used,),) = server.rows(f"SELECT used_amount_cents FROM coupons_coupon WHERE code = '{code}'")
+    entries = "SELECT sum(amount_cents), min(balance_cents) FROM commerce_ledgerentry WHERE resource_type = 'coupons'"
+    assert (used, server.rows(entries)) == (worth, [(-worth, 0)])
 
 
 # --- Orders ---------------------------------------------------------------------------------------
