@@ -19,7 +19,6 @@ from django.db import connection
 from commerce import changes
 from commerce.changes import By
 from commerce.errors import CodeRefused
-from commerce.models import Tenant
 from commerce.pricing import LimitReached
 from coupons import pricing, redeeming
 from coupons.models import Coupon, InvoiceDiscount, Redemption, Use
@@ -34,27 +33,36 @@ from promotions.engine.restrictions import CustomerUsage
 from promotions.engine.types import Claim, Evaluation, Promotion
 from promotions.models import NEVER
 
+Units = Sequence[tuple[str, int]]
+"""Codes of items, each with how many units of it."""
+
 
 class Applied(NamedTuple):
     use: Use
     cents: int
     """What it takes off, above zero."""
+    additions: Units
     is_new: bool
 
 
 class NotApplied(NamedTuple):
     use: Use
     refusal: Refusal
+    additions: Units
+    """Those it would apply to."""
     is_removed: bool
     """Whether it was applied to the invoice until now."""
 
 
 class Outcome(NamedTuple):
-    """What an invoice is discounted by, and the items that it gets besides: codes, each with how many units."""
-
     applied: Sequence[Applied]
     not_applied: Sequence[NotApplied]
-    additions: Sequence[tuple[str, int]]
+
+    @property
+    def additions(self) -> Units:
+        """What the invoice gets besides, and does not hold yet."""
+        added, missing = [one.additions for one in self.applied], [one.additions for one in self.not_applied]
+        return [*chain(*added, *missing)]
 
 
 # --- Applying -------------------------------------------------------------------------------------
@@ -84,9 +92,9 @@ def apply(redemption: Redemption, invoice: str, cart: Cart, by: By) -> Outcome:
     this = _checked(redemption, granted)
     evaluation = _evaluated(granted, _described(cart, invoice, this, granted), by)
     outcome = _outcome(granted, evaluation)
-    why_not = next((one.refusal for one in outcome.not_applied if one.use == this.use), None)
-    if why_not and not this.discount and not outcome.additions:
-        raise CodeRefused("redemption", why_not.reason, why_not.sentence)
+    refused = next((one for one in outcome.not_applied if one.use == this.use), None)
+    if refused and not refused.is_removed and not refused.additions:
+        raise CodeRefused("redemption", refused.refusal.reason, refused.refusal.sentence)
     cents = {one.use.pk: -one.cents for one in outcome.applied}
     _store([(one, cents.get(one.use.pk)) for one in granted], invoice, cart.currency_code, by)
     return outcome
@@ -106,21 +114,17 @@ def remove(redemption: Redemption, invoice: str, by: By) -> bool:
 
 def _granted(redemption: Redemption, invoice: str) -> list[Granted]:
     """What is applied to the invoice in the order it was, and the redemption, the last one where it is new."""
-    tenant = redemption.tenant
-    of_invoice = InvoiceDiscount.objects.filter(invoice=invoice, **_owned("redemption__", tenant))
+    of_tenant = Redemption.objects.owned_by(redemption.tenant)
+    of_invoice = InvoiceDiscount.objects.filter(invoice=invoice, redemption__in=of_tenant)
     discounts = {one.redemption_id: one for one in of_invoice}
-    live = Redemption.objects.owned_by(tenant).filter(pk__in={*discounts, redemption.pk}, state=COMMITTED, order=None)
-    rows = live.filter(currency_code=None).select_for_update(no_key=True).order_by("pk")
+    ahead = of_tenant.filter(pk__in={*discounts, redemption.pk}, order=None, currency_code=None)
+    rows = ahead.filter(state=COMMITTED).select_for_update(no_key=True).order_by("pk")
     locked = {row.pk: row for row in rows}
     uses = Use.objects.filter(redemption__in=locked, is_counted=True).select_related("coupon", "promotion")
     for use in uses:
         use.redemption = locked[use.redemption_id]
     granted = [Granted(use.redemption, use, discounts.get(use.redemption_id)) for use in uses]
     return sorted(granted, key=_place)
-
-
-def _owned(path: str, tenant: Tenant) -> dict[str, object]:
-    return {f"{path}{name}": value for name, value in tenant._asdict().items()}
 
 
 def _place(one: Granted) -> tuple[float, int]:
@@ -221,12 +225,9 @@ def _outcome(granted: Sequence[Granted], evaluation: Evaluation) -> Outcome:
     named = {_name(one.redemption): one for one in granted}
     applied = [(named[one.claim.code], one) for one in evaluation.applied if one.claim]
     refused = [(named[one.claim.code], one) for one in evaluation.not_applied if one.claim]
-    additions = chain.from_iterable(one.additions for one in evaluation.applied)
-    missing = chain.from_iterable(one.additions for one in evaluation.not_applied)
     return Outcome(
-        [Applied(who.use, one.amount_cents, who.discount is None) for who, one in applied],
-        [NotApplied(who.use, one.refusal, who.discount is not None) for who, one in refused],
-        [*additions, *missing],
+        [Applied(who.use, one.amount_cents, one.additions, who.discount is None) for who, one in applied],
+        [NotApplied(who.use, one.refusal, one.additions, who.discount is not None) for who, one in refused],
     )
 
 

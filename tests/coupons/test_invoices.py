@@ -443,6 +443,16 @@ def test_what_a_promotion_adds_is_told_until_the_invoice_holds_it(acme: Organiza
     assert (taken(outcome), outcome.additions) == ({redemption.pk: 2100}, [])
 
 
+def test_what_another_one_adds_makes_nothing_apply(acme: Organization, tenth: Coupon):
+    buy_get = {"type": "buy_get", "buy": [{"code": "gold", "quantity": 1}], "get": [{"code": "tin", "quantity": 2}]}
+    adding = redeem(coupon(factories.percentage_promotion(acme, restrictions=[buy_get])))
+    apply(adding, "in-1", line(1000, 1, "gold"), line(500, 1, "tin"))
+    amount = redeem(coupon(factories.fixed_amount_promotion(acme), "AMOUNT-OFF"))
+    other_currency = partial(apply, amount, "in-1", line(1000, 1, "gold"), line(500, 1, "tin"), currency="USD")
+    assert refused(other_currency) == ("redemption", "currency_mismatch")
+    assert InvoiceDiscount.objects.get().currency_code == "EUR"
+
+
 def test_a_sku_list_and_flex_rules_discount_invoices_too(acme: Organization):
     listed = factories.sku_list(acme, manual=False, sku_code_regex="^gold")
     of = coupon(factories.percentage_promotion(acme, sku_list=listed))
