@@ -80,14 +80,16 @@ VERSIONED = f"versions=many:versions: {STORED}"
 EVERYTHING = "list retrieve create update destroy"
 TAGGABLE = "_add_tags=text:u _remove_tags=text:u"
 
-# Beyond the contract: `release_on_cancel`, and `redemptions` with all that leads to them.
+# Beyond the contract: `release_on_cancel` and what stands after it, and `redemptions` with all that leads to them.
 PROMOTION = """
     name=string:curfs! currency_code=string:curfs exclusive=boolean:curfs priority=integer:curfs
     starts_at=datetime:curfs! expires_at=datetime:curfs!
     total_usage_limit=integer:curfs total_usage_count=integer:rfs total_usage_reached=boolean:rfs
     active=boolean:r status=string:r weight=integer:r coupons_count=integer:r disabled_at=datetime:rfs
-    release_on_cancel=boolean:cur
+    release_on_cancel=boolean:cur description=string:cur note=string:cur exclusive_by_size=boolean:cur
+    customer_usage_limit=integer:cur discounts_per_redemption=integer:cur restrictions=array:cur
 """
+FIXED_AMOUNT = "fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r"
 PROMOTION_RELATIONSHIPS = f"""
     market=one:markets:cufs promotion_rules=many:promotion_rules:f
     order_amount_promotion_rule=one:order_amount_promotion_rules:cuf
@@ -132,6 +134,7 @@ TABLE = {
         """
         code=string:curfs! customer_single_use=boolean:curfs usage_limit=integer:curfs usage_count=integer:rfs
         recipient_email=string:cur expires_at=datetime:curfs
+        applies_to_count=integer:cur used_amount_cents=integer:r balance_cents=integer:r0
         """,
         f"""
         promotion_rule=one:coupon_codes_promotion_rules:cuf! coupon_recipient=one:coupon_recipients:cufs
@@ -147,7 +150,7 @@ TABLE = {
     "promotions": entry("list retrieve", PROMOTION, PROMOTION_RELATIONSHIPS, PROMOTION_TRIGGERS, SCOPES, sti=True),
     "percentage_discount_promotions": entry(
         EVERYTHING,
-        f"{PROMOTION} percentage=integer:cur!",
+        f"{PROMOTION} percentage=float:cur! discount_context=string:cur",
         OF_LISTED,
         PROMOTION_TRIGGERS,
         SCOPES,
@@ -155,7 +158,7 @@ TABLE = {
     ),
     "fixed_amount_promotions": entry(
         EVERYTHING,
-        f"{PROMOTION} fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r",
+        f"{PROMOTION} {FIXED_AMOUNT} discount_context=string:cur declining_balance=boolean:cur",
         OF_LISTED,
         PROMOTION_TRIGGERS,
         SCOPES,
@@ -163,7 +166,7 @@ TABLE = {
     ),
     "fixed_price_promotions": entry(
         EVERYTHING,
-        f"{PROMOTION} fixed_amount_cents=integer:cur! fixed_amount_float=float:r formatted_fixed_amount=string:r",
+        f"{PROMOTION} {FIXED_AMOUNT} whole_order=boolean:cur",
         OF_LISTED.replace("sku_list=one:sku_lists:cufs", "sku_list=one:sku_lists:cufs!"),
         PROMOTION_TRIGGERS,
         SCOPES,
@@ -306,7 +309,10 @@ TABLE = {
     ),
     "sku_list_items": entry(
         EVERYTHING,
-        "position=integer:curfs sku_code=string:cur quantity=integer:curfs",
+        """
+        position=integer:curfs sku_code=string:cur quantity=integer:curfs
+        max_per_coupon=integer:cur price_amount_cents=integer:cur
+        """,
         f"sku_list=one:sku_lists:cfs! sku=one:skus:cfs! {VERSIONED}",
     ),
     "bundles": entry(

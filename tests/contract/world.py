@@ -45,7 +45,7 @@ def world(owner: Organization, application: Application, mode: str = "test", num
     )
     promotions = _promotions(owner, mode, number, catalog)
     rules = {kind: _rules(promotion, catalog, common) for kind, promotion in promotions.items()}
-    values = {"coupon_recipient": recipient, "usage_limit": number, "expires_at": NOW, **common}
+    values = {"coupon_recipient": recipient, "usage_limit": number, "expires_at": NOW, "applies_to_count": 1, **common}
     coupons = {kind: factories.coupon(rules[kind]["coupon_codes"], **values) for kind in promotions}
     for tagged in (*promotions.values(), *coupons.values()):
         change_tags(tagged, [tag], ADD, BY)
@@ -95,7 +95,9 @@ def world(owner: Organization, application: Application, mode: str = "test", num
 def _promotions(owner: Organization, mode: str, number: int, catalog: dict[str, Any]) -> dict[str, Any]:
     """One of every kind."""
     common = {"reference": f"ref-{number}", "reference_origin": f"erp-{number}", "metadata": {"number": number}}
-    own = {"mode": mode, "priority": number, "total_usage_limit": number, "disabled_at": NOW, **common}
+    limits = ("total_usage_limit", "customer_usage_limit", "discounts_per_redemption")
+    told = {"description": "Told", "note": "Noted", **dict.fromkeys(limits, number)}
+    own = {"mode": mode, "priority": number, "disabled_at": NOW, **told, **common}
     scope = {"market": catalog["markets"], "sku_list": catalog["sku_lists"], "currency_code": "EUR"}
     return {
         kind: factory(owner, **own, **({} if kind == "flex" else scope))
@@ -297,7 +299,7 @@ def _catalog(owner: Organization, mode: str, number: int, tag: Tag) -> dict[str,
     volume = factories.price_volume_tier(price, **common)
     frequency = factories.price_frequency_tier(price, **common)
     sku_list = factories.sku_list(owner, customer=customer, **told, **own)
-    item = factories.sku_list_item(sku_list, sku, **common)
+    item = factories.sku_list_item(sku_list, sku, price_amount_cents=900, **common)
     option = factories.sku_option(owner, market=market, description="Told", sku_code_regex="^A", **own)
     adjustment = factories.adjustment(owner, **own)
     bundle = factories.bundle(sku_list, market=market, compare_at_amount_cents=6000, **told, **common)
