@@ -150,6 +150,8 @@ def test_discounts_are_kept_exactly(rebilly: Rebilly):
     assert (b.kind, b.fixed_amount_cents, b.currency_code, b.percentage) == ("fixed_amount", 1005, "KWD", None)
 
 
+FROM_ONE_CENT = "must be from 0.01 to 90071992547409.91"
+WHOLE = "must be a whole number from 0 to 9007199254740991"
 WRONG: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
     "nothing": (
         {"discount": None, "issuedTime": None},
@@ -170,8 +172,9 @@ WRONG: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         {"discount": PERCENT | {"context": "gifts"}},
         [("discount.context", "must be one of items, shipping, items-and-shipping")],
     ),
-    "nothing off": ({"discount": FIXED | {"amount": 0}}, [("discount.amount", "must be at least 0.01")]),
-    "amount below a cent": ({"discount": FIXED | {"amount": 0.001}}, [("discount.amount", "must be at least 0.01")]),
+    "nothing off": ({"discount": FIXED | {"amount": 0}}, [("discount.amount", FROM_ONE_CENT)]),
+    "amount below a cent": ({"discount": FIXED | {"amount": 0.001}}, [("discount.amount", FROM_ONE_CENT)]),
+    "amount too large": ({"discount": FIXED | {"amount": 1e300}}, [("discount.amount", FROM_ONE_CENT)]),
     "amount too fine": (
         {"discount": FIXED | {"amount": 1.234}},
         [("discount.amount", "must not have more than 2 decimals")],
@@ -292,6 +295,23 @@ def test_all_fifteen_are_told_in_the_order_they_were_sent_in(rebilly: Rebilly, o
     assert rebilly.get("/coupons/A").json()["restrictions"] == sent
 
 
+@pytest.mark.parametrize("order", ["total-redemptions", 5, [{}, 5, None, "total-redemptions"]])
+def test_whatever_else_holds_their_order_they_are_told(rebilly: Rebilly, api: Api, order: Any):
+    sent = [{"type": "redemptions-per-customer", "quantity": 1}, {"type": "total-redemptions", "quantity": 1}]
+    rebilly.coupon("A", restrictions=sent)
+    assert api.update(promotion_of("A"), {"metadata": {"rebilly_restrictions": order}}).status_code == 200
+    told = rebilly.get("/coupons/A").json()["restrictions"]
+    assert sorted(told, key=lambda one: one["type"]) == sent
+
+
+def test_an_order_of_their_own_is_forgotten_with_them(rebilly: Rebilly):
+    limits = [{"type": "total-redemptions", "quantity": 1}, {"type": "redemptions-per-customer", "quantity": 1}]
+    rebilly.coupon("A", restrictions=limits)
+    assert promotion_of("A").metadata == {"rebilly_restrictions": ["total-redemptions", "redemptions-per-customer"]}
+    rebilly.put("/coupons/A", body(restrictions=limits[::-1]))
+    assert promotion_of("A").metadata == {}
+
+
 TYPES = ", ".join(sorted(one["type"] for one, _ in RESTRICTIONS))
 UNITS = [{"planId": "a", "quantity": 1}]
 WRONG_RESTRICTIONS: dict[str, tuple[Any, list[tuple[str, str]]]] = {
@@ -305,11 +325,11 @@ WRONG_RESTRICTIONS: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     "no quantity": ([{"type": "total-redemptions"}], [("restrictions.0.quantity", "This field is required.")]),
     "quantity below zero": (
         [{"type": "redemptions-per-customer", "quantity": -1}],
-        [("restrictions.0.quantity", "must be a whole number from 0")],
+        [("restrictions.0.quantity", WHOLE)],
     ),
     "quantity with a fraction": (
         [{"type": "discounts-per-redemption", "quantity": 1.5}],
-        [("restrictions.0.quantity", "must be a whole number from 0")],
+        [("restrictions.0.quantity", WHOLE)],
     ),
     "quantity as text": (
         [{"type": "total-redemptions", "quantity": "1"}],
@@ -317,7 +337,7 @@ WRONG_RESTRICTIONS: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "amount below zero": (
         [{"type": "minimum-order-amount", "amount": -1, "currency": "EUR"}],
-        [("restrictions.0.amount", "must be at least 0")],
+        [("restrictions.0.amount", "must be from 0.00 to 90071992547409.91")],
     ),
     "amount without a currency": (
         [{"type": "maximum-order-amount", "amount": 1}],
@@ -352,7 +372,7 @@ WRONG_RESTRICTIONS: dict[str, tuple[Any, list[tuple[str, str]]]] = {
     ),
     "minimum quantity": (
         [{"type": "restrict-to-plans", "planIds": ["a"], "minimumQuantity": 0}],
-        [("restrictions.0.minimumQuantity", "must be a whole number from 1")],
+        [("restrictions.0.minimumQuantity", "must be a whole number from 1 to 9007199254740991")],
     ),
     "plan too long": (
         [{"type": "restrict-to-plans", "planIds": ["a" * 51]}],
@@ -366,7 +386,7 @@ WRONG_RESTRICTIONS: dict[str, tuple[Any, list[tuple[str, str]]]] = {
         [{"type": "restrict-to-bxgy", "buy": [], "get": [{"planId": "a", "quantity": 0}]}],
         [
             ("restrictions.0.buy", "Ensure this field has at least 1 elements."),
-            ("restrictions.0.get.0.quantity", "must be a whole number from 1"),
+            ("restrictions.0.get.0.quantity", "must be a whole number from 1 to 9007199254740991"),
         ],
     ),
     "the second": (

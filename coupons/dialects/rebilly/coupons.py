@@ -1,5 +1,6 @@
 """Coupons as the dialect has them: the definition and its code in one. What is sent, what is told, what is searched."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -243,7 +244,7 @@ def collection(tenant: Tenant, now: datetime) -> Listed:
 
 
 def documents(rows: Sequence[Any], link: Link) -> list[Document]:
-    """Of rows of `visible`: two queries, however many they are."""
+    """Of rows of `visible`: two queries, however many they are; none of none."""
     if not rows:
         return []
     promotions = [row.promotion_rule.promotion_id for row in rows]
@@ -261,16 +262,16 @@ def _revisions(rows: Sequence[Coupon], promotions: Sequence[int]) -> dict[int, i
     of_promotions = Q(resource_type__in=[f"{kind}_{Promotion.FAMILY}" for kind in KINDS], resource_id__in=promotions)
     of_coupons = Q(resource_type=Coupon.wire_type, resource_id__in=[row.pk for row in rows]) & ~Q(event="create")
     versions = Version.objects.owned_by(rows[0].tenant).filter(of_promotions | of_coupons)
-    counted: dict[tuple[bool, int], int] = {}
-    for resource_type, key, count in (
-        versions.values_list("resource_type", "resource_id").annotate(count=Count("pk")).order_by()
-    ):
-        place = (resource_type == Coupon.wire_type, key)
-        counted[place] = counted.get(place, 0) + count
+    counted: dict[str, Counter[int]] = defaultdict(Counter)
+    for resource_type, key, count in versions.values_list(*_ABOUT).annotate(count=Count("pk")).order_by():
+        counted[resource_type if resource_type == Coupon.wire_type else Promotion.FAMILY][key] += count
     return {
-        row.pk: counted.get((False, promotion), 0) + counted.get((True, row.pk), 0)
+        row.pk: counted[Promotion.FAMILY][promotion] + counted[Coupon.wire_type][row.pk]
         for row, promotion in zip(rows, promotions, strict=True)
     }
+
+
+_ABOUT = ("resource_type", "resource_id")
 
 
 def _document(row: Any, order_amount_cents: int | None, revision: int, link: Link) -> Document:
@@ -312,8 +313,8 @@ def _restrictions(coupon: Coupon, promotion: Promotion, order_amount_cents: int 
     told = [*kept.values(), *({"type": name, "quantity": most} for name, most in limits.items() if most is not None)]
     if promotion.exclusive_by_size:
         told.append({"type": "exclusive_by_size"})
-    order = promotion.metadata.get(ORDER)
-    places = {name: place for place, name in enumerate(order)} if isinstance(order, list) else {}
+    order = promotion.metadata.get(ORDER)  # anybody may have written there
+    places = {str(name): place for place, name in enumerate(order)} if isinstance(order, list) else {}
     documents = [restrictions.told(one) for one in told]
     return sorted(documents, key=lambda one: (places.get(one["type"], len(places)), one["type"]))
 

@@ -103,7 +103,7 @@ class Whole(Number):
     def to_internal_value(self, data: Any) -> Any:
         number = super().to_internal_value(data)
         if not self.least <= number <= MAX_CENTS or number != number.to_integral_value():
-            raise serializers.ValidationError(f"must be a whole number from {self.least}")
+            raise serializers.ValidationError(f"must be a whole number from {self.least} to {MAX_CENTS}")
         return int(number)
 
 
@@ -143,8 +143,9 @@ def major_units(cents: int, currency_code: str) -> int | float:
 
 def _cents(amount: Decimal, currency_code: str, least: int) -> int:
     places = exponent(currency_code)
-    if not Decimal(least).scaleb(-places) <= amount <= Decimal(MAX_CENTS).scaleb(-places):
-        raise serializers.ValidationError(f"must be at least {major_units(least, currency_code)}")
+    lowest, highest = (Decimal(bound).scaleb(-places) for bound in (least, MAX_CENTS))
+    if not lowest <= amount <= highest:
+        raise serializers.ValidationError(f"must be from {lowest} to {highest}")
     return int(_with_decimals(amount, places).scaleb(places))
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
 from rest_framework.request import Request
 
 from commerce.codes import normalise_code
@@ -38,9 +39,9 @@ class CouponsView(RebillyView):
         return coupon
 
     def told(self, coupon: Coupon) -> dict[str, Any]:
-        """As it is stored."""
-        rows = list(coupons.visible(self.tenant, self.now).filter(pk=coupon.pk))
-        return coupons.documents(rows, self.link)[0]
+        """As it is stored. Raises Http404 where it is so no longer."""
+        row = get_object_or_404(coupons.visible(self.tenant, self.now), pk=coupon.pk)
+        return coupons.documents([row], self.link)[0]
 
     def announced(self, before: dict[str, Any] | None, coupon: Coupon, *names: str) -> dict[str, Any]:
         """As it is stored, once the events tell of it."""
@@ -60,7 +61,7 @@ class CouponsView(RebillyView):
 
 
 class Coupons(CouponsView):
-    needs = {"GET": ("list", "coupons"), "HEAD": ("list", "coupons"), "POST": ("create", "coupons")}
+    needs = {"GET": ("list", "coupons"), "POST": ("create", "coupons")}
 
     def get(self, request: Request, **kwargs: Any) -> HttpResponse:
         return self.listed(coupons.collection(self.tenant, self.now), lambda rows: coupons.documents(rows, self.link))
@@ -72,7 +73,7 @@ class Coupons(CouponsView):
 
 
 class OneCoupon(CouponsView):
-    needs = {"GET": ("retrieve", "coupons"), "HEAD": ("retrieve", "coupons"), "PUT": ("update", "coupons")}
+    needs = {"GET": ("retrieve", "coupons"), "PUT": ("update", "coupons")}
 
     def get(self, request: Request, id: str, **kwargs: Any) -> HttpResponse:
         return self.answered(self.told(self.visible(id)))
