@@ -11,7 +11,10 @@ from django.conf import LazySettings
 from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given
+from hypothesis import strategies as st
 
+from commerce import ids
 from commerce.models import Event, Organization, Role
 from coupons import reconciling
 from coupons.dialects.rebilly.redemptions import key_of, public_id
@@ -269,6 +272,12 @@ def test_ids_tell_when_and_what_and_of_neighbours_nothing(rebilly: Rebilly, acme
     name, use = uses.popitem()
     Redemption.objects.filter(pk=use.redemption_id).update(created_at=NOW + timedelta(milliseconds=1))
     assert rebilly.get(f"/coupons-redemptions/{name}").status_code == 404
+
+
+@given(key=st.integers(1, ids.SIZE - 1), later=st.timedeltas(timedelta(0), timedelta(days=365_000)))
+def test_no_two_uses_have_the_same_id(key: int, later: timedelta):
+    name = public_id(Use(pk=key, redemption=Redemption(created_at=NOW + later)))
+    assert key_of(name) == (int((NOW + later).timestamp() * 1000), key)
 
 
 def test_nobody_elses_redemption_is_found(rebilly: Rebilly):
