@@ -28,6 +28,14 @@ class Migration(migrations.Migration):
             name='price_amount_cents',
             field=models.BigIntegerField(blank=True, help_text='What a unit costs with a promotion that sets the price of the list.', null=True, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(9007199254740991)]),
         ),
+        migrations.AddIndex(
+            model_name='customer',
+            index=models.Index(fields=['organization', 'mode', 'reference'], name='customer_reference'),
+        ),
+        migrations.AddIndex(
+            model_name='customer',
+            index=models.Index(fields=['organization', 'mode', 'shopper_reference'], name='customer_shopper_reference'),
+        ),
         migrations.CreateModel(
             name='ApiKey',
             fields=[

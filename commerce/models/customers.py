@@ -129,7 +129,11 @@ class Customer(Owned):
     taken = {"customer_email": "email"}
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "mode", "id"], name="customer_tenant")]
+        indexes = [
+            models.Index(fields=["organization", "mode", "id"], name="customer_tenant"),
+            models.Index(fields=["organization", "mode", "reference"], name="customer_reference"),
+            models.Index(fields=["organization", "mode", "shopper_reference"], name="customer_shopper_reference"),
+        ]
         constraints = [models.UniqueConstraint(fields=["organization", "mode", "email_norm"], name="customer_email")]
 
     def __str__(self) -> str:
