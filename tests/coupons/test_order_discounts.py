@@ -41,6 +41,18 @@ def saved(row: Any, **values: Any) -> Any:
     return row
 
 
+def discounts(shop: Shop, order: Order) -> dict[str, int]:
+    """What is taken off the lines of each SKU, by its code."""
+    return {line["sku_code"]: line["discount_cents"] for line in lines(shop.staff, order, "skus")}
+
+
+def sent(shop: Shop, order: Order, cents: int) -> None:
+    """Gives the order an address, which makes a shipment for so much of each shipping category it holds."""
+    shop.market.default_shipping_method = factories.shipping_method(shop.owner, price_amount_cents=cents)
+    shop.market.save()
+    done(shop.staff.update(order, shipping_address=factories.address(shop.owner)))
+
+
 def discount(shop: Shop, order: Order) -> int:
     return int(shown(shop.staff, order)["discount_amount_cents"])
 
@@ -480,8 +492,7 @@ def test_the_worked_example_of_the_specification(shop: Shop, acme: Organization)
         "percentage_discount_promotions": -1_200,
         "fixed_amount_promotions": -1_000,
     }
-    discounts = {line["sku_code"]: line["discount_cents"] for line in lines(shop.shopper, order, "skus")}
-    assert discounts == {a.code: -2_100, b.code: -1_100, gift.code: -1_200}
+    assert discounts(shop, order) == {a.code: -2_100, b.code: -1_100, gift.code: -1_200}
 
 
 def test_a_flex_promotion_tells_the_outcomes_of_its_rules(shop: Shop, acme: Organization):
@@ -569,6 +580,139 @@ def test_gifts_that_are_not_in_the_order_are_told(shop: Shop, acme: Organization
     shop.add(order, gift)
     assert shop.staff.ids(f"{path_of(order)}/available_free_skus") == []
     assert discount(shop, order) == -1200
+
+
+# --- Beyond the contract --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("percentage", "cents", "off"),
+    [("12.5", 1000, -125), ("33.3333", 100_000_000, -33_333_300), ("0.0001", 500_000, -1), ("0.0001", 499_999, 0)],
+)
+def test_percentages_with_fractions_are_exact(api: Api, shop: Shop, percentage: str, cents: int, off: int):
+    window = {"starts_at": "2026-06-01T00:00:00Z", "expires_at": "2027-06-01T00:00:00Z"}
+    answer = api.create("percentage_discount_promotions", {"name": "Exact", "percentage": percentage, **window})
+    assert answer.status_code == 201
+    assert discount(shop, shop.order(cents)) == off
+
+
+@pytest.mark.parametrize(
+    ("context", "off"), [("items", (-150, -300)), ("shipping", (-50, -300)), ("items_and_shipping", (-200, -300))]
+)
+def test_percentages_and_amounts_are_of_items_shipping_or_both(
+    shop: Shop, acme: Organization, context: str, off: tuple[int, int]
+):
+    factories.percentage_promotion(acme, discount_context=context)
+    factories.fixed_amount_promotion(acme, discount_context=context, fixed_amount_cents=300)
+    order = shop.order(1500)
+    sent(shop, order, 500)
+    taken = {line["item_type"]: line["total_amount_cents"] for line in promotion_lines(shop.shopper, order)}
+    assert (taken["percentage_discount_promotions"], taken["fixed_amount_promotions"]) == off
+    expected = {"subtotal": 1500, "shipping": 500, "discount": sum(off), "total": 2000 + sum(off)}
+    assert amounts(shop.shopper, order) == expected
+
+
+def test_shipping_of_listed_items_is_that_of_the_shipments_that_hold_one(shop: Shop, acme: Organization):
+    listed, other = shop.sku(1000), shop.sku(1000)
+    of_list = factories.sku_list(acme, listed)
+    factories.percentage_promotion(acme, percentage=50, discount_context="items_and_shipping", sku_list=of_list)
+    order = shop.order()
+    for sku in (listed, other):
+        shop.add(order, sku)
+    sent(shop, order, 500)
+    assert amounts(shop.shopper, order) == {"subtotal": 2000, "shipping": 1000, "discount": -750, "total": 2250}
+
+
+def test_a_price_may_be_that_of_the_whole_order(api: Api, shop: Shop):
+    window = {"starts_at": "2026-06-01T00:00:00Z", "expires_at": "2027-06-01T00:00:00Z"}
+    price = {"fixed_amount_cents": 5000, "currency_code": "EUR", "whole_order": True}
+    answer = api.create("fixed_price_promotions", {"name": "All for fifty", **price, **window})
+    assert answer.status_code == 201
+    order = shop.order(4000)
+    assert amounts(shop.shopper, order) == {"subtotal": 4000, "total": 4000}
+    shop.add(order, shop.sku(2500), 2)
+    assert amounts(shop.shopper, order) == {"subtotal": 9000, "discount": -4000, "total": 5000}
+    assert sorted(discounts(shop, order).values()) == [-2222, -1778]
+
+
+def test_items_of_a_list_may_have_a_price_of_their_own(api: Api, shop: Shop, acme: Organization):
+    first, second, third = shop.sku(2500), shop.sku(4000), shop.sku(900)
+    priced = factories.sku_list(acme, first, third)
+    item = api.create("sku_list_items", {"price_amount_cents": 3300}, sku_list=priced, sku=second)
+    assert item.json()["data"]["attributes"]["price_amount_cents"] == 3300
+    factories.fixed_price_promotion(acme, sku_list=priced, fixed_amount_cents=2000)
+    order = shop.order()
+    for sku in (first, second, third):
+        shop.add(order, sku, 2)
+    assert discounts(shop, order) == {first.code: -1000, second.code: -1400, third.code: 0}
+
+
+def test_an_item_of_a_list_is_discounted_for_so_many_units_with_a_promotion(api: Api, shop: Shop, acme: Organization):
+    limited, free = shop.sku(1000), shop.sku(500)
+    of_list = factories.sku_list(acme, free)
+    item = api.create("sku_list_items", {"max_per_coupon": 3}, sku_list=of_list, sku=limited)
+    assert item.json()["data"]["attributes"]["max_per_coupon"] == 3
+    coupon(shop, percentage=50, sku_list=of_list)
+    order = shop.order(coupon_code="SUMMER-2026")
+    shop.add(order, limited, 5)
+    shop.add(order, free, 5)
+    assert amounts(shop.shopper, order) == {"subtotal": 7500, "discount": -2750, "total": 4750}
+
+
+def test_a_coupon_is_for_so_many_units_of_listed_items_the_dearest_ones(api: Api, shop: Shop, acme: Organization):
+    cheap, dear = shop.sku(1000), shop.sku(3000)
+    row = coupon(shop, percentage=50, sku_list=factories.sku_list(acme, cheap, dear))
+    assert api.update(row, {"applies_to_count": 3}).status_code == 200
+    order, other = shop.order(coupon_code="SUMMER-2026"), shop.sku(9000)
+    for sku in (cheap, dear, other):
+        shop.add(order, sku, 2)
+    assert amounts(shop.shopper, order) == {"subtotal": 26_000, "discount": -3500, "total": 22_500}
+    assert discounts(shop, order) == {cheap.code: -500, dear.code: -3000, other.code: 0}
+    for count, off in ((1, -1500), (4, -4000), (5, -4000), (None, -4000)):
+        assert api.update(row, {"applies_to_count": count}).status_code == 200
+        done(api.update(order, {"_refresh": True}))
+        assert discount(shop, order) == off
+
+
+def test_an_amount_is_taken_off_each_unit_that_a_coupon_is_for(api: Api, shop: Shop, acme: Organization):
+    cheap, dear = shop.sku(1000), shop.sku(3000)
+    promotion = factories.fixed_amount_promotion(
+        acme, fixed_amount_cents=1200, sku_list=factories.sku_list(acme, cheap, dear)
+    )
+    factories.coupon(factories.coupon_rule(promotion), code="SUMMER-2026", applies_to_count=3)
+    order = shop.order(coupon_code="SUMMER-2026")
+    for sku in (cheap, dear):
+        shop.add(order, sku, 2)
+    assert discounts(shop, order) == {cheap.code: -1000, dear.code: -2400}
+
+
+def test_a_number_of_units_means_nothing_without_items_it_is_for(api: Api, shop: Shop):
+    saved(coupon(shop), applies_to_count=1)
+    order = shop.order(coupon_code="SUMMER-2026")
+    shop.add(order, shop.sku(1000), 3)
+    assert discount(shop, order) == -300
+
+
+@pytest.mark.parametrize("count", [0, -1, 10_000_000_000, 1.5])
+def test_a_number_of_units_is_one_or_more(api: Api, shop: Shop, count: Any):
+    row = coupon(shop)
+    with nothing_written():
+        answer = api.update(row, {"applies_to_count": count})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/applies_to_count"})
+
+
+def test_the_better_of_one_alone_and_all_others_applies(api: Api, shop: Shop, acme: Organization):
+    coupon(shop)
+    factories.percentage_promotion(acme, percentage=20, exclusive_by_size=True, name="Alone")
+    order = shop.order(10_000, coupon_code="SUMMER-2026")
+    assert [(line["name"], line["total_amount_cents"]) for line in promotion_lines(api, order)] == [("Alone", -2000)]
+    told = api.data(f"{path_of(order)}/evaluation")["attributes"]["not_applied"]
+    assert [(one["coupon_code"], one["reason"]) for one in told] == [("SUMMER-2026", "superseded_by_exclusive")]
+    factories.fixed_amount_promotion(acme, fixed_amount_cents=1000, name="Also")
+    done(api.update(order, {"_refresh": True}))
+    assert sorted(line["total_amount_cents"] for line in promotion_lines(api, order)) == [-1000, -1000]
+    told = api.data(f"{path_of(order)}/evaluation")["attributes"]["not_applied"]
+    assert [(one["name"], one["reason"]) for one in told] == [("Alone", "superseded_by_others")]
 
 
 # --- Placed ---------------------------------------------------------------------------------------
