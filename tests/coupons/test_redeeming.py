@@ -8,11 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commerce import gift_cards, ledger
-from commerce.models import GiftCard, Order, Organization, ResourceError
+from commerce.models import Customer, GiftCard, Order, Organization, ResourceError
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
+from coupons.redeeming import KEYS
 from promotions.models import Promotion
 from tests import factories
-from tests.client import Api, nothing_written, problem, refused
+from tests.client import Api, document, nothing_written, problem, refused
 from tests.commerce.test_customers_api import invalid, said
 from tests.coupons.test_concurrency import at_once, statuses
 from tests.coupons.test_order_discounts import saved
@@ -46,14 +47,19 @@ def used(order: Order) -> list[tuple[int, int | None, int, bool]]:
 def check_counts() -> None:
     """Every count is what the uses tell."""
     live = Use.objects.filter(is_counted=True)
-    for each in Coupon.objects.all():
+    for each in Coupon.objects.select_related("promotion_rule__promotion"):
         assert each.usage_count == live.filter(coupon=each).count()
+        assert each.used_amount_cents == -sum(live.filter(coupon=each).values_list("discount_cents", flat=True))
+        if each.promotion_rule.promotion.declining_balance:
+            assert each.used_amount_cents == -sum(entry.amount_cents for entry in ledger.entries(each))
+            assert each.used_amount_cents <= each.promotion_rule.promotion.fixed_amount_cents
     for one in Promotion.objects.all():
         assert one.total_usage_count == live.filter(promotion=one).count()
     for usage in CustomerUsage.objects.all():
         kind, _, key = usage.customer_key.partition(":")
-        whose = {"redemption__customer": key} if kind == "c" else {"redemption__email_norm": key}
-        assert usage.usage_count == live.filter(coupon=usage.coupon_id, **whose).count()
+        whose = {f"redemption__{next(name for name, prefix in KEYS.items() if prefix == kind)}": key}
+        what = {"coupon": usage.coupon_id} if usage.coupon_id else {"promotion": usage.promotion_id}
+        assert usage.usage_count == live.filter(**what, **whose).count()
 
 
 # --- Counted --------------------------------------------------------------------------------------
@@ -226,6 +232,124 @@ def test_a_coupon_that_becomes_one_for_a_single_use_knows_who_used_it(shop: Shop
     check_counts()
 
 
+# --- So often a customer --------------------------------------------------------------------------
+
+
+def reason(answer: Any) -> str:
+    assert answer.status_code == 422, answer.content
+    return str(problem(answer)["meta"]["reason"])
+
+
+def usages(row: Coupon) -> dict[str, int]:
+    """How often each customer used the coupon's promotion, as it is kept."""
+    kept = CustomerUsage.objects.filter(promotion=promotion_of(row), usage_count__gt=0)
+    return dict(kept.values_list("customer_key", "usage_count"))
+
+
+def limited(row: Coupon, limit: int | None, api: Api) -> None:
+    answer = api.update(promotion_of(row), {"customer_usage_limit": limit})
+    assert answer.json()["data"]["attributes"]["customer_usage_limit"] == limit
+
+
+def test_a_promotion_is_used_so_often_by_a_customer_by_whatever_code(shop: Shop, summer: Coupon):
+    limited(summer, 2, shop.staff)
+    factories.coupon(summer.promotion_rule, code="OTHER-2026")
+    orders = [shop.placed(1000, coupon_code=code) for code in (CODE, "OTHER-2026")]
+    order = shop.order(1000, customer_email=EMAIL)
+    for code in (CODE, "OTHER-2026"):
+        with nothing_written():
+            assert reason(shop.staff.update(order, {"coupon_code": code})) == "already_used_by_customer"
+    assert usages(summer) == {f"c:{Order.objects.get(pk=orders[0].pk).customer_id}": 2, f"e:{EMAIL}": 2}
+    other = shop.placed(1000, email="bob@example.com", coupon_code=CODE)
+    assert amounts(shop.staff, other)["discount"] == -100
+    check_counts()
+
+
+def test_a_customer_is_known_by_account_or_by_address(shop: Shop, summer: Coupon):
+    limited(summer, 1, shop.staff)
+    shop.placed(1000, coupon_code=CODE)
+    ada = Customer.objects.get()
+    saved(ada, email="new@example.com")
+    mine = shop.shopper_of(ada)
+    assert reason(shop.staff.update(shop.order(1000, by=mine), {"coupon_code": CODE})) == "already_used_by_customer"
+    guest = shop.order(1000, customer_email=EMAIL.upper())
+    assert reason(shop.staff.update(guest, {"coupon_code": CODE})) == "already_used_by_customer"
+
+
+def test_a_limit_per_customer_needs_one_who_is_known(shop: Shop, summer: Coupon):
+    limited(summer, 1, shop.staff)
+    order = shop.order(1000, coupon_code=CODE)
+    assert amounts(shop.staff, order) == {"subtotal": 1000, "total": 1000}
+    done(shop.shopper.update(order, {"customer_email": EMAIL}))
+    assert amounts(shop.staff, order) == {"subtotal": 1000, "discount": -100, "total": 900}
+
+
+def test_a_promotion_without_a_code_applies_so_often_to_a_customer(shop: Shop, acme: Organization):
+    factories.percentage_promotion(acme, customer_usage_limit=2)
+    found = [amounts(shop.staff, shop.placed(1000))["total"] for _ in range(4)]
+    assert found == [900, 900, 1000, 1000]
+    assert amounts(shop.staff, shop.placed(1000, email="bob@example.com"))["total"] == 900
+    check_counts()
+
+
+def test_of_open_orders_of_a_customer_as_many_are_placed_as_the_limit_says(shop: Shop, summer: Coupon):
+    limited(summer, 2, shop.staff)
+    orders = [shop.order(1000, coupon_code=CODE, customer_email=EMAIL) for _ in range(3)]
+    for order in orders[:2]:
+        done(shop.shopper.update(order, {"_place": True}))
+    with only_errors_written():
+        assert reason(shop.staff.update(orders[2], {"_place": True})) == "already_used_by_customer"
+    done(shop.staff.update(orders[0], {"_cancel": True}))
+    assert set(usages(summer).values()) == {1}
+    done(shop.shopper.update(orders[2], {"_place": True}))
+    assert set(usages(summer).values()) == {2}
+    check_counts()
+
+
+def test_a_limit_that_comes_later_knows_what_was_used_before(shop: Shop, summer: Coupon):
+    orders = [shop.placed(1000, coupon_code=CODE) for _ in range(3)]
+    done(shop.staff.update(orders[0], {"_cancel": True}))
+    assert usages(summer) == {}
+    limited(summer, 2, shop.staff)
+    assert usages(summer) == {f"c:{Customer.objects.get().pk}": 2, f"e:{EMAIL}": 2}
+    order = shop.order(1000, customer_email=EMAIL)
+    assert reason(shop.staff.update(order, {"coupon_code": CODE})) == "already_used_by_customer"
+    limited(summer, 3, shop.staff)
+    done(shop.staff.update(order, {"coupon_code": CODE, "_place": True}))
+    limited(summer, None, shop.staff)
+    assert usages(summer) == {}
+    shop.placed(1000, coupon_code=CODE)
+    limited(summer, 4, shop.staff)
+    assert set(usages(summer).values()) == {4}
+    check_counts()
+
+
+def test_an_edited_order_does_not_count_against_its_own_limit(shop: Shop, summer: Coupon):
+    limited(summer, 1, shop.staff)
+    order = shop.placed(1000, 2000, coupon_code=CODE)
+    done(shop.staff.update(order, {"_start_editing": True}))
+    done(shop.staff.update(order, {"coupon_code": CODE}))
+    done(shop.staff.update(order, {"_stop_editing": True}))
+    assert amounts(shop.staff, order)["discount"] == -300
+    assert set(usages(summer).values()) == {1}
+
+
+def test_customers_kept_elsewhere_are_limited_by_what_they_are_called(shop: Shop, summer: Coupon):
+    limited(summer, 1, shop.staff)
+    cart = {"coupon_code": CODE, "amount_cents": 1000, "currency_code": "EUR"}
+
+    def redeem(**whose: Any) -> Any:
+        return shop.staff.post("redemptions", document("redemptions", {**cart, **whose}))
+
+    assert reason(redeem()) == "customer_unknown"
+    assert redeem(customer_reference="C-1").status_code == 201
+    assert reason(redeem(customer_reference="C-1")) == "already_used_by_customer"
+    assert redeem(customer_reference="C-2", customer_email=EMAIL).status_code == 201
+    assert reason(redeem(customer_reference="C-3", customer_email=EMAIL)) == "already_used_by_customer"
+    assert usages(summer) == {"r:C-1": 1, "r:C-2": 1, f"e:{EMAIL}": 1}
+    check_counts()
+
+
 # --- Edited ---------------------------------------------------------------------------------------
 
 
@@ -362,6 +486,7 @@ def test_a_promotion_that_open_orders_show_may_be_deleted(shop: Shop, summer: Co
 WRITTEN: dict[str, dict[str, Any]] = {
     "first code": {"coupon_code": "FIRST-2026"},
     "second code": {"coupon_code": "SECOND-2026"},
+    "cheque": {"coupon_code": "CHEQUE-2026"},
     "no code": {"coupon_code": None},
     "card": {"gift_card_code": "PRESENT-2026"},
     "no card": {"gift_card_code": ""},
@@ -391,6 +516,9 @@ def test_counts_and_balances_are_what_uses_and_entries_tell_whatever_is_done(
     saved(first, usage_limit=1, customer_single_use=single)
     saved(second, usage_limit=2)
     automatic = factories.percentage_promotion(owner, percentage=5, total_usage_limit=2)
+    amount = {"fixed_amount_cents": 1500, "declining_balance": True, "customer_usage_limit": 2}
+    cheques = factories.coupon_rule(factories.fixed_amount_promotion(owner, **amount))
+    cheque = factories.coupon(cheques, code="CHEQUE-2026")
     card = factories.gift_card(owner, code="PRESENT-2026", balance_cents=2500)
     emails = [EMAIL if same_customer else f"c{number}@example.com" for number in range(3)]
     orders = [shop.order(1000, customer_email=email) for email in emails]
@@ -411,6 +539,12 @@ def test_counts_and_balances_are_what_uses_and_entries_tell_whatever_is_done(
     automatic.refresh_from_db()
     assert automatic.total_usage_count <= 2
     assert (counted(first)[0] <= 1, counted(second)[0] <= 2) == (True, True)
+    assert set(CustomerUsage.objects.filter(promotion=cheques.promotion).values_list("usage_count", flat=True)) <= {
+        0,
+        1,
+        2,
+    }
+    assert Coupon.objects.get(pk=cheque.pk).used_amount_cents <= 1500
 
 
 def check_uses(shop: Shop, card: GiftCard) -> None:
@@ -463,6 +597,16 @@ def test_a_coupon_for_one_use_is_used_once_by_orders_of_a_customer_that_meet(sho
     answers = at_once(*(partial(shop.shopper.update, order, {"_place": True}) for order in orders))
     assert sorted(statuses(answers)) == [200] + [422] * 5
     assert counted(summer) == (1, 1)
+    check_counts()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_orders_of_a_customer_that_meet_use_a_promotion_as_often_as_it_says(shop: Shop, summer: Coupon):
+    limited(summer, 2, shop.staff)
+    orders = [shop.order(1000, coupon_code=CODE, customer_email=EMAIL) for _ in range(6)]
+    answers = at_once(*(partial(shop.shopper.update, order, {"_place": True}) for order in orders))
+    assert sorted(statuses(answers)) == [200] * 2 + [422] * 4
+    assert (counted(summer), set(usages(summer).values())) == ((2, 2), {2})
     check_counts()
 
 
