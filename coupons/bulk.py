@@ -104,7 +104,7 @@ class Staging:
                 with cursor.copy(f"COPY coupon_rows ({_COLUMNS}) FROM STDIN") as copy:
                     for row in rows:
                         copy.write_row(row)
-                cursor.execute("ANALYZE coupon_rows")
+                _analyze()
                 return
             rows = iter(rows)
             # Plain tuples are bound faster than named ones.
@@ -121,6 +121,7 @@ class Staging:
         if only := [rule for rule in self.rules if self.only_code or have_only_codes(rule)]:
             for rule in only:
                 _execute(_MARK_ONLY, [rule.pk])
+            _analyze()
             _execute(_REFUSE_ONLY_REPEATED)
             _execute(_REFUSE_ONLY_TAKEN, self.tenant._asdict())
         _execute(_REFUSE_REPEATED)
@@ -156,6 +157,12 @@ class Staging:
             total = _counted(rule, counts[rule.pk])
             changes.record_batch(rule, batch, {"coupons_count": [total - counts[rule.pk], total], **told}, by)
         return Batch(batch, count, recipients)
+
+
+def _analyze() -> None:
+    """Tells PostgreSQL what it staged, by which it plans what follows."""
+    if connection.vendor == "postgresql":
+        _execute("ANALYZE coupon_rows")
 
 
 def have_only_codes(rule: CouponCodesPromotionRule) -> bool:
