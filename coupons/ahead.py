@@ -14,6 +14,7 @@ from commerce.changes import By
 from commerce.codes import normalise_code
 from commerce.errors import CodeRefused
 from commerce.models import Customer, Tenant
+from commerce.models.records import invalid
 from commerce.pricing import LimitReached
 from coupons import definitions, pricing, redeeming
 from coupons.claims import NOT_FOUND
@@ -40,9 +41,11 @@ def redeem(
     """Grants the coupon with that code to a customer, who is one of ours or kept elsewhere, and counts its use.
 
     What the order must meet is asked later, of what the customer must be all that is known by now. `restricted` may
-    hold, besides what promotions are restricted to, `{"type": "discounts_per_redemption", "quantity": 2}`; the limit of
-    the promotion holds nevertheless. Raises CodeRefused on `coupon`, `customer` or `restrictions`.
+    hold OF_INVOICES and `{"type": "discounts_per_redemption", "quantity": 2}`; the limit of the promotion holds
+    nevertheless. Raises CodeRefused on `coupon`, `customer` or `restrictions`, and ValidationError on the latter.
     """
+    if unknown := {one["type"] for one in restricted} - OF_INVOICES - {OWN_LIMIT}:
+        raise invalid("restrictions", f"cannot be of the type {', '.join(sorted(unknown))}")
     own_limits = [one["quantity"] for one in restricted if one["type"] == OWN_LIMIT]
     restrictions.check([one for one in restricted if one["type"] != OWN_LIMIT])
     paid_by = restrictions.compiled(restricted).paid_by
@@ -73,6 +76,10 @@ def redeem(
 
 
 OWN_LIMIT = "discounts_per_redemption"
+OF_INVOICES = frozenset(
+    ("minimum_order_amount", "maximum_order_amount", "paid_by", "orders", "subscriptions", "plans", "products")
+)
+"""What a redemption may be restricted to: whose it is and what it gives is for the promotion to say."""
 
 
 def _customer(tenant: Tenant, name: str) -> Customer | None:
@@ -123,7 +130,8 @@ def _refused(why: Any) -> CodeRefused:
 def cancel_use(use: Use, by: By) -> bool:
     """Gives back one use of a coupon, and its redemption where no other coupon is left in it; False when it was before.
 
-    What it took off an order or an invoice stays taken off.
+    What it took off an order or an invoice stays taken off. Raises Forbidden where that is of a balance and off
+    invoices: it must be removed from those first.
     """
     redemption = Redemption.objects.select_for_update(no_key=True).get(pk=use.redemption_id)
     counted = {one.pk: one for one in redemption.uses.filter(is_counted=True, coupon__isnull=False)}

@@ -3,7 +3,8 @@
 All that is applied to an invoice is calculated together, by the same engine as orders: what an exclusive one beats and
 what the invoice no longer meets is taken from it again. Neither limits of usage nor the end of a coupon or of its
 promotion matter any more, for the coupon was redeemed in time; the time to pay by does. Whoever cancels a redemption
-gets its use back; what it took off stays on record until it is removed, but takes no part in the next calculation.
+gets its use back; what it took off stays on record until it is removed, but takes no part in the next calculation. One
+that draws on a balance must be removed from its invoices before it is cancelled.
 
 Every function runs inside `changes.atomic()`. Locked is the invoice first, then its redemptions in order of their keys,
 and then what `redeeming.count` counts.

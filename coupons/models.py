@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from commerce.codes import LONGEST_CODE, clean_code, code_lengths
+from commerce.errors import Forbidden
 from commerce.models import Customer, Mode, Order, Organization, Owned, OwnedQuerySet, normalise_email
 from commerce.models.recipients import Recipient
 from commerce.models.records import Stepwise
@@ -199,6 +200,12 @@ class Redemption(Stepwise, Owned):
         if self.status(now) != self.State.RESERVED:
             problem = ValidationError(f"is not possible: the redemption is {self.status(now)}", code="invalid")
             raise ValidationError({"_commit": problem})
+
+    def check_can_cancel(self) -> None:
+        """What invoices hold of a balance would be there twice if it were given back. Raises Forbidden."""
+        drawing = self.uses.filter(promotion__declining_balance=True, redemption__invoice_discounts__isnull=False)
+        if self.currency_code is None and drawing.exists():
+            raise Forbidden("The redemption discounts invoices by a balance; remove it from those first.")
 
 
 def redemption_status(state: str, reserved_until: datetime | None, now: datetime) -> str:

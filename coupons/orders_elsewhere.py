@@ -1,6 +1,7 @@
 """Orders that are kept elsewhere and told as a whole: each uses what it uses once, however often it is told.
 
-An order is known by its reference, within what tells of it (`origin`). Every function runs inside `changes.atomic()`.
+An order is known by its reference, within what tells of it (`origin`). What is merely reserved for it, or was redeemed
+ahead of any order, does not count as the order's. Every function runs inside `changes.atomic()`.
 """
 
 from collections.abc import Mapping
@@ -56,7 +57,8 @@ def redeem(cart: Cart, origin: str, organization: Organization, by: By) -> Redem
 
 def _redeemed(cart: Cart, origin: str) -> Redemption | None:
     rows = Redemption.objects.owned_by(cart.tenant).filter(reference=cart.reference, reference_origin=origin)
-    found: Redemption | None = rows.filter(order=None).exclude(state=redeeming.RELEASED).first()
+    whole = rows.filter(order=None, state=redeeming.COMMITTED, currency_code__isnull=False)
+    found: Redemption | None = whole.order_by("committed_at", "pk").first()
     return found
 
 

@@ -71,8 +71,9 @@ def commit(redemption: Redemption, by: By) -> None:
 
 
 def cancel(redemption: Redemption, by: By) -> None:
-    """Gives every use back; once is enough."""
+    """Gives every use back; once is enough. Raises Forbidden where invoices hold what would be given back."""
     if redemption.state != RELEASED:
+        redemption.check_can_cancel()
         _release(redemption, list(redemption.uses.filter(is_counted=True)), by)
 
 

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from commerce import changes, ledger
 from commerce.changes import By
-from commerce.errors import CodeRefused
+from commerce.errors import CodeRefused, Forbidden
 from commerce.models import Customer, LedgerEntry, Organization, Tenant, Version
 from coupons import ahead, invoices, reconciling, redeeming
 from coupons.definitions import create_only_coupon
@@ -19,6 +20,8 @@ from coupons.models import Coupon, CustomerUsage, InvoiceDiscount, Redemption, U
 from promotions.carts import Cart, CartLine, CartShipment
 from promotions.models import Promotion
 from tests import factories
+from tests.client import Api, nothing_written
+from tests.client import refused as refusal_of
 from tests.coupons.test_concurrency import at_once
 from tests.factories import BY, NOW
 
@@ -344,6 +347,21 @@ def test_fixed_amounts_are_for_invoices_of_their_currency(acme: Organization):
     assert taken(apply(redemption, "in-2", 900)) == {redemption.pk: 900}
 
 
+@pytest.mark.parametrize(
+    "restriction",
+    [
+        {"type": "countries", "country_codes": ["IT"]},
+        {"type": "customers", "names": ["cus-1"]},
+        {"type": "customer_tags", "tags": ["vip"]},
+        {"type": "buy_get", "buy": [{"code": "a", "quantity": 1}], "get": [{"code": "b", "quantity": 1}]},
+    ],
+)
+def test_what_only_promotions_are_restricted_to_no_redemption_is(tenth: Coupon, restriction: Any):
+    with nothing_written(), pytest.raises(ValidationError) as refusal:
+        redeem(tenth, "cus-1", restriction)
+    assert refusal.value.message_dict == {"restrictions": [f"cannot be of the type {restriction['type']}"]}
+
+
 def test_what_a_redemption_is_restricted_to_besides_selects_what_it_discounts(tenth: Coupon):
     plans = {"type": "plans", "codes": ["gold"], "min_quantity": 2}
     redemption = redeem(tenth, None, plans)
@@ -539,15 +557,33 @@ def cancel_use(of: Redemption) -> bool:
     return transacted(lambda: ahead.cancel_use(use, BY))
 
 
-def test_cancelling_gives_the_use_back_and_what_was_discounted_stays_on_record(cheque: Coupon):
-    redemption = redeem(cheque, "cus-1")
+def test_cancelling_gives_the_use_back_and_what_was_discounted_stays_on_record(tenth: Coupon):
+    redemption = redeem(tenth, "cus-1")
     apply(redemption, "in-1", 6000)
     assert (cancel_use(redemption), cancel_use(redemption)) == (True, False)
-    assert standing(redemption) == ("released", 1, -6000)
-    assert (discounts(), used(cheque)) == ({redemption.pk: -6000}, (0, 0, 0))
+    assert standing(redemption) == ("released", 1, -600)
+    assert (discounts(), used(tenth)) == ({redemption.pk: -600}, (0, 0, 0))
     assert refused(lambda: apply(redemption)) == ("redemption", "redemption_released")
     assert refused(lambda: apply(redemption, "in-2")) == ("redemption", "redemption_released")
     assert remove(redemption, "in-1") is True
+    assert (standing(redemption), used(tenth)) == (("released", 0, 0), (0, 0, 0))
+
+
+def test_a_balance_is_not_given_back_while_an_invoice_holds_what_it_pays(cheque: Coupon, api: Api):
+    redemption = redeem(cheque, "cus-1")
+    apply(redemption, "in-1", 6000)
+    with nothing_written():
+        with pytest.raises(Forbidden, match="remove it from those first"):
+            cancel_use(redemption)
+        assert refusal_of(api.update(redemption, {"_cancel": True})) == (403, "FORBIDDEN", {"pointer": "/data"})
+    assert (standing(redemption), used(cheque)) == (("committed", 1, -6000), (1, 6000, 1))
+    assert (remove(redemption, "in-1"), cancel_use(redemption)) == (True, True)
+    assert (standing(redemption), used(cheque)) == (("released", 0, 0), (0, 0, 0))
+
+
+def test_a_balance_that_pays_no_invoice_yet_is_given_back_over_the_api(cheque: Coupon, api: Api):
+    redemption = redeem(cheque, "cus-1")
+    assert api.update(redemption, {"_cancel": True}).status_code == 200
     assert (standing(redemption), used(cheque)) == (("released", 0, 0), (0, 0, 0))
 
 

@@ -224,6 +224,21 @@ def test_a_customer_redeems_as_often_as_one_may_and_cancelling_gives_it_back(reb
 # --- Cancelling -----------------------------------------------------------------------------------
 
 
+def test_a_balance_is_given_back_once_it_is_removed_from_its_invoices(rebilly: Rebilly, acme: Organization):
+    promotion = factories.fixed_amount_promotion(acme, fixed_amount_cents=5000, declining_balance=True)
+    cheque = factories.coupon(factories.coupon_rule(promotion), code="CHEQUE-26")
+    made = redeem(rebilly, "CHEQUE-26", "cus_1")
+    apply(rebilly, made, "in_1", item(30))
+    with nothing_written():
+        answer = rebilly.post(f"/coupons-redemptions/{made['id']}/cancel")
+    sentence = "The redemption discounts invoices by a balance; remove it from those first."
+    assert (answer.status_code, answer.json()["detail"]) == (409, sentence)
+    assert rebilly.request("DELETE", application(made, "in_1")).status_code == 204
+    assert rebilly.post(f"/coupons-redemptions/{made['id']}/cancel").status_code == 201
+    cheque.refresh_from_db()
+    assert (cheque.usage_count, cheque.used_amount_cents) == (0, 0)
+
+
 def test_cancelling_has_no_body_and_once_is_enough(rebilly: Rebilly, travel: Travel):
     rebilly.coupon("SUMMER")
     made = redeem(rebilly, "SUMMER", "cus_1")

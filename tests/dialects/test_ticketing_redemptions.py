@@ -1,11 +1,13 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 
-from commerce import ledger
+from commerce import changes, ledger
 from commerce.models import LedgerEntry, Organization
-from coupons import reconciling
+from coupons import ahead, reconciling
 from coupons.dialects.ticketing import guids
 from coupons.models import Coupon, Redemption
 from promotions.models import Promotion
@@ -13,6 +15,7 @@ from tests import factories
 from tests.client import Api, nothing_written
 from tests.coupons.test_concurrency import at_once
 from tests.dialects.ticketing_client import UNKNOWN, Ticketing
+from tests.factories import BY, NOW
 from tests.shopping import Shop, amounts, done
 
 
@@ -111,6 +114,32 @@ def test_an_order_of_the_same_name_in_another_api_is_another_one(tickets: Ticket
     sent = {"coupon_code": "CHEQUE-1", "amount_cents": 1000, "currency_code": "EUR", "reference": "o1"}
     assert api.create("redemptions", sent).status_code == 201
     assert tickets.redeem("o1", "CHEQUE-1", 1000).body["codes"][0]["remaining"] == 3000
+
+
+def test_a_reservation_of_the_other_api_is_no_redemption_of_the_order(
+    tickets: Ticketing, api: Api, cheque: str, travel: Callable[[datetime], None]
+):
+    sent = {"coupon_code": "CHEQUE-1", "amount_cents": 1000, "currency_code": "EUR", "_reserve": True}
+    assert api.create("redemptions", {**sent, "reference": "o1", "reference_origin": "ticketing"}).status_code == 201
+    reserved = Redemption.objects.get()
+    first = tickets.redeem("o1", "CHEQUE-1", 2000)
+    assert (first.status, first.body["codes"][0]["remaining"]) == (200, 2000)
+    travel(NOW + timedelta(seconds=1))
+    assert api.update(reserved, {"_commit": True}).status_code == 200
+    assert tickets.redeem("o1", "CHEQUE-1", 2000).body["guid"] == first.body["guid"]
+    assert tickets.code(cheque)["used_amount"] == 3000
+
+
+def test_what_was_redeemed_ahead_is_never_the_redemption_of_an_order(
+    tickets: Ticketing, api: Api, acme: Organization, cheque: str
+):
+    with changes.atomic():
+        granted = ahead.redeem(Coupon.objects.get().tenant, "CHEQUE-1", "cus-1", [], BY)
+    assert api.update(granted, {"reference": "o1", "reference_origin": "ticketing"}).status_code == 200
+    answer = tickets.redeem("o1", "CHEQUE-1", 2000)
+    assert (answer.status, answer.body["discount"], answer.body["codes"][0]["remaining"]) == (200, 2000, 3000)
+    assert answer.body["guid"] != guids.encode("redemption", granted.pk)
+    assert differences(acme) == []
 
 
 def test_a_cheque_declines_until_it_is_used_up(tickets: Ticketing, acme: Organization, cheque: str):
