@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Case, F, Q, Value, When
 
+from commerce.errors import Forbidden
 from commerce.models import KindManager, Market, OfKind, OwnedQuerySet, SkuList
 from commerce.models.amounts import cents_field, quantity_field
 from commerce.models.records import Disabling, HasSharedSecret, validate_strings
@@ -264,6 +265,11 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
         if self.archived_at and self.disabled_at == self.archived_at:
             self.disabled_at = None
         self.archived_at = None
+
+    def check_not_archived(self) -> None:
+        """Raises Forbidden for one in the archive, which is kept as it was."""
+        if self.archived_at:
+            raise Forbidden("It is in the archive; restore it first.")
 
     def status(self, now: datetime) -> str:
         return lifecycle.status(

@@ -304,12 +304,37 @@ def test_the_archive_keeps_a_coupon_disabled_until_it_is_restored(
     told = tickets.done("GET", f"/coupon/{guid}")
     assert (told["status"], told["deleted_at"]) == ("disabled", "2026-06-15T12:00:00+00:00")
     assert api.data("fixed_amount_promotions")[0]["attributes"]["status"] == "disabled"
-    for method, path in (("PUT", ""), ("PUT", "/codes"), ("POST", "/codes"), ("DELETE", "/codes")):
-        answer = tickets.ask(method, f"/coupon/{guid}{path}", {"codes": [{"code": "ABCD"}], "count": 1})
-        assert (answer.status, answer.body["error"]) == (409, "conflict")
     told = tickets.done("PATCH", f"/coupon/{guid}/restore")
     assert (told["status"], told["deleted_at"]) == ("enabled", None)
     assert tickets.done("PUT", f"/coupon/{guid}/restore") == told
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("PUT", "{coupon}", {"name": "Other"}),
+        ("PUT", "{coupon}/codes", {"codes": [{"code": "ABCD"}]}),
+        ("POST", "{coupon}/codes", {"count": 1}),
+        ("DELETE", "{coupon}/codes", {"codes": [{"code": "CHEQUE-1"}]}),
+        ("PUT", "code/{code}", {"usage_count": 5}),
+        ("DELETE", "code/{code}", None),
+        ("POST", "{coupon}/products/{product}", {}),
+        ("DELETE", "{coupon}/products/{product}", None),
+    ],
+)
+def test_nothing_of_an_archived_coupon_is_changed(
+    tickets: Ticketing, acme: Organization, method: str, path: str, sent: Any
+):
+    coupon, product = tickets.coupon(), guids.encode("product", factories.sku(acme).pk)
+    (code,) = tickets.codes(coupon, "CHEQUE-1")
+    tickets.done("POST", f"/coupon/{coupon}/products/{product}")
+    tickets.delete(f"/coupon/{coupon}")
+    where = "/coupon/" + path.format(coupon=coupon, code=code["guid"], product=product)
+    with nothing_written():
+        answer = tickets.ask(method, where, sent)
+    assert (answer.status, answer.body["error"]) == (409, "conflict")
+    tickets.done("PUT", f"/coupon/{coupon}/restore")
+    assert tickets.ask(method, where, sent).status in (200, 204)
 
 
 def test_a_coupon_comes_out_of_the_archive_as_it_was_put_in(tickets: Ticketing, travel: Callable[[datetime], None]):

@@ -222,7 +222,7 @@ class OneCodeView(CodesView):
         return self.written(lambda: self._changed(code))
 
     def _changed(self, guid: str) -> HttpResponse:
-        coupon = self._code(guid, lock=True)
+        coupon = self._code(guid, changing=True)
         given = self.form(OneCode(data=self.document, partial=True))
         for column, value in columns(given, NAMES):
             setattr(coupon, column, value)
@@ -232,13 +232,15 @@ class OneCodeView(CodesView):
 
     def delete(self, request: Request, code: str) -> HttpResponse:
         self.permit("destroy", COUPONS)
-        self.written(lambda: upkeep.delete_coupon(self._code(code, lock=True), self.by))
+        self.written(lambda: upkeep.delete_coupon(self._code(code, changing=True), self.by))
         return nothing()
 
-    def _code(self, guid: str, *, lock: bool = False) -> Stored:
+    def _code(self, guid: str, *, changing: bool = False) -> Stored:
         rows = Stored.objects.filter(promotion_rule__promotion__in=known().owned_by(self.tenant))
         rows = rows.select_related("promotion_rule__promotion")
-        coupon: Stored = self.found(rows, "code", guid, lock=lock)
+        coupon: Stored = self.found(rows, "code", guid, lock=changing)
+        if changing:
+            coupon.promotion_rule.promotion.check_not_archived()
         return coupon
 
     def _told(self, coupon: Stored) -> HttpResponse:

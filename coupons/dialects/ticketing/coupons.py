@@ -9,7 +9,6 @@ from django.http import HttpResponse, HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from commerce.errors import Forbidden
 from commerce.models import PriceList, Tenant
 from commerce.money import validate_currency_code
 from coupons import definitions, upkeep
@@ -145,8 +144,8 @@ class CouponView(TicketingView):
     def coupon(self, guid: str, *, lock: bool = False, changing: bool = False) -> Promotion:
         """Raises Http404, and Forbidden where one that is in the archive is to be changed."""
         promotion: Promotion = self.found(known(), "coupon", guid, lock=lock)
-        if changing and promotion.archived_at:
-            raise Forbidden("The coupon is in the archive; restore it first.")
+        if changing:
+            promotion.check_not_archived()
         return promotion
 
     def coupon_told(self, promotion: Promotion) -> HttpResponse:
