@@ -291,6 +291,29 @@ def test_messages_speak_of_members_as_the_dialect_calls_them(tickets: Ticketing)
     assert answer.context == {"end_date": ["must be after start_date"]}
 
 
+def test_a_currency_changes_until_the_coupon_is_used(tickets: Ticketing):
+    guid = tickets.coupon(currency="EUR")
+    assert tickets.done("PUT", f"/coupon/{guid}", {"currency": "USD"})["currency"] == "USD"
+    tickets.codes(guid, "CHEQUE-1")
+    used = tickets.redeem("o1", "CHEQUE-1", 1000, currency="USD").body
+    assert used["currency"] == "USD"
+    for _ in ("used", "released"):
+        with nothing_written():
+            answer = tickets.put(f"/coupon/{guid}", {"currency": "EUR", "amount": 1})
+        assert (answer.status, answer.context) == (406, {"currency": ["can't be changed: coupons were used"]})
+        assert tickets.done("PUT", f"/coupon/{guid}", {"currency": "USD", "name": "Same"})["name"] == "Same"
+        tickets.done("POST", f"/coupon/redemption/{used['guid']}/release")
+
+
+def test_a_code_that_was_used_elsewhere_brings_its_currency_along(tickets: Ticketing, acme: Organization):
+    coupon = factories.coupon(factories.coupon_rule(factories.fixed_amount_promotion(acme)))
+    factories.redemption(acme, (factories.fixed_amount_promotion(acme), coupon))
+    guid = guids.encode("coupon", coupon.promotion_rule.promotion_id)
+    with nothing_written():
+        answer = tickets.put(f"/coupon/{guid}", {"currency": "USD"})
+    assert (answer.status, list(answer.context)) == (406, ["currency"])
+
+
 # --- The archive ----------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 from commerce.models import PriceList, Tenant
 from commerce.money import validate_currency_code
-from coupons import definitions, upkeep
+from coupons import currencies, definitions, upkeep
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.fields import Choice, Moment, Percentage, Text, Whole, is_number
 from coupons.dialects.ticketing.views import TicketingView, answer, columns, moment, nothing, streamed, whole_or_exact
@@ -206,6 +206,7 @@ class Coupon(Coupons):
         form = CouponForm(promotion, data=self.document, partial=True)
         form.is_valid(raise_exception=True)
         change(promotion, form.validated_data, self.by)
+        currencies.check_kept(promotion)
         upkeep.update_promotion(promotion, self.by)
         return self.coupon_told(promotion)
 
