@@ -62,10 +62,42 @@ def test_what_no_code_says_is_one_unit_and_as_many_orders_as_the_settings_say(ti
     assert (told["applies_to_count"], told["usage_count"], told["remaining"]) == (1, None, None)
     settings.TICKETING_USAGE_COUNT = 1
     assert tickets.codes(coupon, "ABCE")[0]["usage_count"] == 1
-    assert tickets.codes(coupon, "ABCF", usage_count=None)[0]["usage_count"] is None
 
 
-LIMITS = {"applies_to_count", "usage_count"}
+@pytest.mark.parametrize(
+    ("common", "own", "expected"),
+    [
+        ({}, {"applies_to_count": None, "usage_count": None}, (1, 9)),
+        ({"applies_to_count": None, "usage_count": None}, {}, (1, 9)),
+        ({"applies_to_count": 2, "usage_count": 3}, {"applies_to_count": None, "usage_count": None}, (2, 3)),
+        ({"applies_to_count": None, "usage_count": None}, {"applies_to_count": 2, "usage_count": 3}, (2, 3)),
+    ],
+)
+def test_null_is_not_given_of_new_codes(
+    tickets: Ticketing, settings: Any, common: dict[str, Any], own: dict[str, Any], expected: tuple[int, int]
+):
+    settings.TICKETING_USAGE_COUNT = 9
+    sent = {**common, "codes": [{"code": "ABCD", **own}]}
+    (told,) = tickets.done("PUT", f"/coupon/{tickets.coupon()}/codes", sent)
+    assert (told["applies_to_count"], told["usage_count"]) == expected
+
+
+def test_null_is_not_given_of_generations(tickets: Ticketing, settings: Any):
+    settings.TICKETING_USAGE_COUNT = 9
+    coupon = tickets.coupon()
+    sent = dict.fromkeys(("length", "prefix", "applies_to_count", "usage_count"))
+    assert tickets.post(f"/coupon/{coupon}/codes", {"count": 1, **sent}).status == 204
+    (told,) = tickets.done("GET", f"/coupon/{coupon}/codes")
+    assert (len(told["code"]), told["applies_to_count"], told["usage_count"]) == (12, 1, 9)
+
+
+def test_null_is_not_given_of_a_code_that_is_changed(tickets: Ticketing):
+    (told,) = tickets.codes(tickets.coupon(), "ABCD", applies_to_count=2, usage_count=3)
+    path = f"/coupon/code/{told['guid']}"
+    assert tickets.done("PUT", path, {"applies_to_count": None, "usage_count": None}) == told
+
+
+SHORT = {"codes.0", "codes.1.code", "codes.2.code", "codes.3.code"}
 
 
 @pytest.mark.parametrize(
@@ -74,6 +106,8 @@ LIMITS = {"applies_to_count", "usage_count"}
         ({}, {"codes"}),
         ({"codes": []}, {"codes"}),
         ({"codes": "ABCD"}, {"codes"}),
+        ({"codes": None}, {"codes"}),
+        ({"codes": [None, {"code": None}, {"code": "a b c"}, {"code": "Ａ Ｂ Ｃ"}]}, SHORT),
         (
             {"codes": [{"code": "abc"}, {"code": "x" * 65}, {}, "ABCD"]},
             {"codes.0.code", "codes.1.code", "codes.2.code", "codes.3"},
@@ -169,6 +203,8 @@ def test_generated_codes_never_are_somebody_elses(tickets: Ticketing, acme: Orga
         ({"count": "5"}, "count"),
         ({"count": 1, "length": 0}, "length"),
         ({"count": 1, "length": 3}, "length"),
+        ({"count": 1, "length": 1, "prefix": "a b "}, "length"),
+        ({"count": None}, "count"),
         ({"count": 1, "length": 60, "prefix": "12345"}, "length"),
         ({"count": 1, "prefix": 5}, "prefix"),
         ({"count": 1, "applies_to_count": 0}, "applies_to_count"),
@@ -243,6 +279,8 @@ def test_a_code_is_changed(tickets: Ticketing):
         ({"code": "taken"}, 409, "code"),
         ({"code": "json-api"}, 409, "code"),
         ({"code": "abc"}, 406, "code"),
+        ({"code": "a b c"}, 406, "code"),
+        ({"code": None}, 406, "code"),
         ({"applies_to_count": 0}, 406, "applies_to_count"),
         ({"usage_count": "1"}, 406, "usage_count"),
     ],
@@ -266,8 +304,10 @@ def test_codes_that_were_not_used_are_deleted(tickets: Ticketing):
         answer = tickets.delete(f"/coupon/{coupon}/codes", {"codes": [{"code": "ABCD"}, {"code": "USED"}]})
     assert (answer.status, answer.body["error"]) == (409, "conflict")
     with nothing_written():
-        answer = tickets.delete(f"/coupon/{coupon}/codes", {"codes": [{"code": "ABCD"}, {"code": "NOBODYS"}, {}]})
-    assert (answer.status, set(answer.context)) == (406, {"codes.1.code", "codes.2.code"})
+        sent = {"codes": [{"code": "ABCD"}, {"code": "NOBODYS"}, {}, {"code": None}]}
+        answer = tickets.delete(f"/coupon/{coupon}/codes", sent)
+    assert (answer.status, set(answer.context)) == (406, {"codes.1.code", "codes.2.code", "codes.3.code"})
+    assert tickets.delete(f"/coupon/{coupon}/codes", {"codes": [{"code": 1234}]}).status == 406
     assert tickets.delete(f"/coupon/{coupon}/codes").status == 406
     assert tickets.delete(f"/coupon/{coupon}/codes", {"codes": [{"code": "ab cd"}, {"code": "ABCE"}]}).status == 204
     assert tickets.delete(f"/coupon/code/{last['guid']}").status == 204

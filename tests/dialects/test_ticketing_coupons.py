@@ -63,6 +63,15 @@ def test_a_coupon_is_created_and_told_whole(tickets: Ticketing, acme: Organizati
     ]
 
 
+def test_null_is_not_given(tickets: Ticketing):
+    sent = dict.fromkeys(("description", "note", "start_date", "end_date", "status", "currency"))
+    told = tickets.done("POST", "/coupon", {"name": "N", "type": "cheque", "amount": 1, **sent})
+    assert (told["status"], told["currency"], told["end_date"]) == ("enabled", "EUR", None)
+    path = f"/coupon/{tickets.coupon(status='disabled', currency='CHF')}"
+    told = tickets.done("PUT", path, {"status": None, "currency": None})
+    assert (told["status"], told["currency"]) == ("disabled", "CHF")
+
+
 @pytest.mark.parametrize(
     ("of_type", "amount", "expected"),
     [

@@ -84,6 +84,13 @@ def test_an_order_is_redeemed_and_told_whole(tickets: Ticketing, acme: Organizat
     assert differences(acme) == []
 
 
+def test_null_is_not_given_of_an_order(tickets: Ticketing, cheque: str):
+    item = {"product": None, "code": "DRINK", "quantity": None, "price": 500}
+    sent = {"order": "o1", "codes": ["CHEQUE-1"], "items": [item], "customer_email": None, "currency": None}
+    told = tickets.done("POST", "/coupon/redemption", sent)
+    assert (told["currency"], told["items"][0]["quantity"], told["discount"]) == ("EUR", 1, 500)
+
+
 def test_the_same_order_sent_again_uses_nothing_twice(tickets: Ticketing, cheque: str):
     first = tickets.redeem("o1", "CHEQUE-1", 1000)
     with nothing_written():

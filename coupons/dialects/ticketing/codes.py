@@ -16,7 +16,7 @@ from coupons.codes import Pattern
 from coupons.dialects.entry import Problem
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.coupons import CouponView, known
-from coupons.dialects.ticketing.fields import LONGEST_CODE, SHORTEST_CODE, Code, Text, Whole
+from coupons.dialects.ticketing.fields import LONGEST_CODE, SHORTEST_CODE, Code, Form, Text, Whole
 from coupons.dialects.ticketing.views import CHUNK, answer, chunked, columns, nothing, streamed
 from coupons.models import MOST_APPLICATIONS, balance
 from coupons.models import Coupon as Stored
@@ -59,19 +59,11 @@ class Telling:
 # --- The forms ------------------------------------------------------------------------------------
 
 
-def applies_to_count() -> Whole:
-    return Whole(1, MOST_APPLICATIONS, required=False, allow_null=True)
+class Limits(Form):
+    """What a code may do."""
 
-
-def usage_count() -> Whole:
-    return Whole(0, required=False, allow_null=True)
-
-
-class Limits(serializers.Serializer):
-    """What a code may do: null is without limit."""
-
-    applies_to_count = applies_to_count()
-    usage_count = usage_count()
+    applies_to_count = Whole(1, MOST_APPLICATIONS, required=False)
+    usage_count = Whole(0, required=False)
 
 
 class OneCode(Limits):
@@ -82,8 +74,12 @@ class NewCodes(Limits):
     codes = serializers.ListField(child=OneCode(), allow_empty=False)
 
 
-class GivenCodes(serializers.Serializer):
-    codes = serializers.ListField(child=serializers.DictField(), allow_empty=False)
+class GivenCode(Form):
+    code = Text(default="", allow_blank=True)
+
+
+class GivenCodes(Form):
+    codes = serializers.ListField(child=GivenCode(), allow_empty=False)
 
 
 class Generation(Limits):
@@ -92,6 +88,12 @@ class Generation(Limits):
     count = Whole(1, MOST_GENERATED)
     length = Whole(1, LONGEST_CODE, default=12)
     prefix = Text(max_length=LONGEST_CODE, default="", allow_blank=True, trim_whitespace=False)
+
+    def validate(self, given: Any) -> Any:
+        if len(normalise_code(given["prefix"])) + given["length"] < SHORTEST_CODE:
+            problem = f"with prefix is too short (minimum is {SHORTEST_CODE} characters without white space)"
+            raise serializers.ValidationError({"length": problem})
+        return given
 
 
 NAMES = {"code": "code", "applies_to_count": "applies_to_count", "usage_count": "usage_limit"}
@@ -167,7 +169,7 @@ class Codes(CodesView):
     def _delete(self, guid: str) -> None:
         promotion = self.coupon(guid, changing=True)
         given = self.form(GivenCodes(data=self.document))
-        norms = [normalise_code(str(one.get("code", ""))) for one in given["codes"]]
+        norms = [normalise_code(one["code"]) for one in given["codes"]]
         rows = self.rows(promotion).filter(code_norm__among=sorted(set(norms)))
         found = set(rows.values_list("code_norm", flat=True))
         missing = [(f"codes.{place}.code", "must exist") for place, norm in enumerate(norms) if norm not in found]
@@ -227,7 +229,7 @@ class OneCodeView(CodesView):
         for column, value in columns(given, NAMES):
             setattr(coupon, column, value)
         coupon.code_lengths = (SHORTEST_CODE, LONGEST_CODE)
-        definitions.update_coupon(coupon, self.by)
+        upkeep.update_coupon(coupon, self.by)
         return self._told(coupon)
 
     def delete(self, request: Request, code: str) -> HttpResponse:

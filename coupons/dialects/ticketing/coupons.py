@@ -13,7 +13,7 @@ from commerce.models import PriceList, Tenant
 from commerce.money import validate_currency_code
 from coupons import currencies, definitions, upkeep
 from coupons.dialects.ticketing import guids
-from coupons.dialects.ticketing.fields import Choice, Moment, Percentage, Text, Whole, is_number
+from coupons.dialects.ticketing.fields import Choice, Form, Moment, Percentage, Text, Whole, is_number
 from coupons.dialects.ticketing.views import TicketingView, answer, columns, moment, nothing, streamed, whole_or_exact
 from promotions.models import (
     ALWAYS,
@@ -97,7 +97,7 @@ class Amount(serializers.Field):
         return data
 
 
-class CouponForm(serializers.Serializer):
+class CouponForm(Form):
     """A new coupon, or with an instance what is changed of one."""
 
     name = Text(max_length=255)
@@ -108,7 +108,7 @@ class CouponForm(serializers.Serializer):
     end_date = Moment(required=False, allow_null=True)
     status = Choice(ENABLED, DISABLED, required=False)
     amount = Amount()
-    currency = Text(required=False, allow_null=True, validators=[validate_currency_code])
+    currency = Text(required=False, validators=[validate_currency_code])
 
     def validate_type(self, given: str) -> str:
         if self.instance and given != type_of(self.instance):

@@ -1,10 +1,11 @@
 """Members of what is sent, each with what it takes: nothing is taken for what it is not."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from rest_framework import fields
+from rest_framework import fields, serializers
 from rest_framework.exceptions import ValidationError
 
 from commerce import clock
@@ -13,6 +14,19 @@ from commerce.money import MAX_CENTS
 
 SHORTEST_CODE, LONGEST_CODE = 4, 64
 PERCENTAGE_STEP = Decimal("0.0001")
+
+
+class Form(serializers.Serializer):
+    """What is null was not given, but for members that must be and those that take null."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, Mapping):
+            data = {name: value for name, value in data.items() if value is not None or self._takes_null(name)}
+        return super().to_internal_value(data)
+
+    def _takes_null(self, name: str) -> bool:
+        field = self.fields.get(name)
+        return field is not None and (field.required or field.allow_null)
 
 
 class Text(fields.CharField):
@@ -30,9 +44,11 @@ class Code(fields.Field):
             raise ValidationError("Not a valid string.")
         code = data.strip()
         try:
-            checked_code(code, SHORTEST_CODE, LONGEST_CODE)
+            matched = checked_code(code, SHORTEST_CODE, LONGEST_CODE)
         except BadCode as bad:
             raise ValidationError(str(bad)) from None
+        if len(matched) < SHORTEST_CODE:
+            raise ValidationError(f"is too short (minimum is {SHORTEST_CODE} characters without white space)")
         return code
 
 

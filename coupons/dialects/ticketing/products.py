@@ -4,13 +4,12 @@ from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import Http404, HttpResponse, HttpResponseBase
-from rest_framework import serializers
 from rest_framework.request import Request
 
 from commerce.models import Price, Sku, SkuListItem, Tenant
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.coupons import CouponView, currency_of
-from coupons.dialects.ticketing.fields import Whole
+from coupons.dialects.ticketing.fields import Form, Whole
 from coupons.dialects.ticketing.views import TicketingView, answer, nothing, streamed
 from promotions import products
 from promotions.models import Promotion
@@ -22,11 +21,11 @@ _SKU = ("pk", "code", "name", "description", "price")
 _ITEM = ("sku_id", "sku__code", "sku__name", "sku__description", "price", "max_per_coupon", "price_amount_cents")
 
 
-class Attachment(serializers.Serializer):
+class Attachment(Form):
     """How often an order gets the coupon's price of the product, 0 without limit; the price, where it is another."""
 
     max_per_coupon = Whole(0, MOST_UNITS, default=0)
-    price = Whole(0, required=False, allow_null=True)
+    price = Whole(0, required=False)
 
 
 def told(row: Any) -> dict[str, Any]:

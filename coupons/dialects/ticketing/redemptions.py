@@ -15,7 +15,7 @@ from coupons.carts import MOST_CODES, MOST_LINES
 from coupons.dialects.entry import Problem
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.coupons import currency_of
-from coupons.dialects.ticketing.fields import Text, Whole
+from coupons.dialects.ticketing.fields import Form, Text, Whole
 from coupons.dialects.ticketing.views import TicketingView, answer, moment
 from coupons.models import Redemption, Use, balance
 from promotions.carts import Cart, CartLine
@@ -28,7 +28,7 @@ LONGEST_NAME = 255
 # --- The form -------------------------------------------------------------------------------------
 
 
-class ItemForm(serializers.Serializer):
+class ItemForm(Form):
     """One of `product`, a GUID, and `code`; `price` is that of a unit."""
 
     product = Text(required=False)
@@ -42,11 +42,11 @@ class ItemForm(serializers.Serializer):
         return item
 
 
-class OrderForm(serializers.Serializer):
+class OrderForm(Form):
     order = Text(max_length=LONGEST_NAME)
     codes = serializers.ListField(child=Text(max_length=LONGEST_NAME), min_length=1, max_length=MOST_CODES)
     items = serializers.ListField(child=ItemForm(), min_length=1, max_length=MOST_LINES)
-    customer_email = fields.EmailField(required=False, allow_null=True, max_length=LONGEST_NAME)
+    customer_email = fields.EmailField(required=False, max_length=LONGEST_NAME)
     currency = Text(required=False, validators=[validate_currency_code])
 
     def validate(self, order: Any) -> Any:
