@@ -55,20 +55,23 @@ def test_too_many_requests_are_429(acme: Organization, travel: Callable[..., Non
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "allowed"),
     [
-        ("PATCH", "/coupon"),
-        ("DELETE", "/coupon"),
-        ("POST", "/coupon/1"),
-        ("POST", "/coupon/code/x"),
-        ("GET", "/coupon/redemption/x/release"),
-        ("PUT", "/product"),
-        ("GET", "/coupon/x/restore"),
+        ("PATCH", "/coupon", "GET, HEAD, POST"),
+        ("DELETE", "/coupon", "GET, HEAD, POST"),
+        ("OPTIONS", "/coupon", "GET, HEAD, POST"),
+        ("POST", "/coupon/1", "GET, HEAD, PUT, DELETE"),
+        ("OPTIONS", "/coupon/1", "GET, HEAD, PUT, DELETE"),
+        ("POST", "/coupon/code/x", "GET, HEAD, PUT, DELETE"),
+        ("OPTIONS", "/coupon/x/products/y", "POST, DELETE"),
+        ("GET", "/coupon/redemption/x/release", "POST"),
+        ("PUT", "/product", "GET, HEAD"),
+        ("GET", "/coupon/x/restore", "PUT, PATCH"),
     ],
 )
-def test_other_methods_are_405(tickets: Ticketing, method: str, path: str):
+def test_other_methods_are_405(tickets: Ticketing, method: str, path: str, allowed: str):
     answer = tickets.ask(method, path, {})
-    assert (answer.status, answer.body["error"]) == (405, "method_not_allowed")
+    assert (answer.status, answer.body["error"], answer.headers["Allow"]) == (405, "method_not_allowed", allowed)
     assert answer.context == {}
 
 

@@ -188,7 +188,7 @@ LISTS: Mapping[str, Mapping[str, bool]] = {
 class Coupon(Coupons):
     """One coupon by its GUID; or a list, where the path tells which instead."""
 
-    http_method_names = ("get", "head", "put", "delete", "options")
+    http_method_names = ["get", "head", "put", "delete"]
 
     def get(self, request: Request, coupon: str) -> HttpResponseBase:  # type: ignore[override]
         if coupon in LISTS:

@@ -77,7 +77,7 @@ class AttachedProducts(CouponView):
 
 
 class AttachedProduct(AttachedProducts):
-    http_method_names = ("post", "delete", "options")
+    http_method_names = ["post", "delete"]
 
     def post(self, request: Request, coupon: str, product: str) -> HttpResponse:
         return self.written(lambda: self._attach(coupon, product))

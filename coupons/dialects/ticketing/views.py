@@ -40,6 +40,7 @@ CHUNK = 1000
 
 
 class TicketingView(DialectView):
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     invalid_status = 406
 
     @property
@@ -77,6 +78,8 @@ class TicketingView(DialectView):
         headers = dict(self.allowance.headers) if self.allowance and problem.status == 429 else {}
         if problem.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
+        if problem.status == 405:
+            headers["Allow"] = ", ".join(self.allowed_methods)
         document = {
             "error": ERRORS.get(problem.status, "server_error"),
             "error_description": str(problem),
