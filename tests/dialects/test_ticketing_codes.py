@@ -1,5 +1,6 @@
 import csv
 import logging
+from datetime import timedelta
 from io import StringIO
 from itertools import product
 from time import perf_counter
@@ -16,6 +17,7 @@ from promotions.models import Promotion
 from tests import factories
 from tests.client import Api, nothing_written
 from tests.dialects.ticketing_client import UNKNOWN, Ticketing
+from tests.factories import NOW
 
 # --- Added ----------------------------------------------------------------------------------------
 
@@ -32,7 +34,7 @@ def test_codes_are_added_and_told(tickets: Ticketing, acme: Organization):
     )
     assert answer.status == 200
     common = {"company_id": guids.encode("company", acme.pk), "coupon_guid": coupon}
-    unused = {"used_count": 0, "used_amount": 0, "remaining": 5000}
+    unused = {"used_count": 0, "used_amount": 0, "remaining": 5000, "expires_at": None}
     keys = {coupon.code: coupon.pk for coupon in Coupon.objects.all()}
     assert answer.body == [
         {
@@ -239,7 +241,9 @@ def test_codes_are_exported(tickets: Ticketing):
     assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{coupon}.csv"'
     rows = list(csv.DictReader(StringIO(answer.body)))
-    shown = [{name: str(one[name]) for name in row} for row, one in zip(rows, told, strict=True)]
+    shown = [
+        {name: "" if one[name] is None else str(one[name]) for name in row} for row, one in zip(rows, told, strict=True)
+    ]
     assert rows == shown
     assert list(rows[0]) == [
         "guid",
@@ -249,16 +253,20 @@ def test_codes_are_exported(tickets: Ticketing):
         "used_count",
         "used_amount",
         "remaining",
+        "expires_at",
     ]
 
 
 def test_codes_of_other_apis_are_told_as_they_are(tickets: Ticketing, acme: Organization):
     promotion = factories.percentage_promotion(acme)
-    coupon = factories.coupon(factories.coupon_rule(promotion), code="JSON-API", usage_limit=4)
+    rule = factories.coupon_rule(promotion)
+    coupon = factories.coupon(rule, code="JSON-API", usage_limit=4, expires_at=NOW + timedelta(hours=1))
     guid = guids.encode("coupon", promotion.pk)
     (told,) = tickets.done("GET", f"/coupon/{guid}/codes")
     assert told == tickets.code(guids.encode("code", coupon.pk))
     assert (told["code"], told["applies_to_count"], told["usage_count"]) == ("JSON-API", None, 4)
+    assert told["expires_at"] == "2026-06-15T13:00:00+00:00"
+    assert tickets.get(f"/coupon/{guid}/codes/export").body.splitlines()[1].endswith(",2026-06-15T13:00:00+00:00")
 
 
 # --- Changed --------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from coupons.dialects.entry import Problem
 from coupons.dialects.ticketing import guids
 from coupons.dialects.ticketing.coupons import CouponView, known
 from coupons.dialects.ticketing.fields import LONGEST_CODE, SHORTEST_CODE, Code, Form, Text, Whole
-from coupons.dialects.ticketing.views import CHUNK, answer, chunked, columns, nothing, streamed
+from coupons.dialects.ticketing.views import CHUNK, answer, chunked, columns, moment, nothing, streamed
 from coupons.models import MOST_APPLICATIONS, balance
 from coupons.models import Coupon as Stored
 from promotions.models import CouponCodesPromotionRule, Promotion
@@ -29,7 +29,7 @@ COUPONS = "coupons"
 
 # --- What is told ---------------------------------------------------------------------------------
 
-COLUMNS = ("pk", "code", "applies_to_count", "usage_limit", "usage_count", "used_amount_cents")
+COLUMNS = ("pk", "code", "applies_to_count", "usage_limit", "usage_count", "used_amount_cents", "expires_at")
 
 
 class Telling:
@@ -43,7 +43,7 @@ class Telling:
         return self.values([getattr(coupon, name) for name in COLUMNS])
 
     def values(self, values: Any) -> dict[str, Any]:
-        key, code, applies_to_count, usage_limit, usage_count, used_amount = values
+        key, code, applies_to_count, usage_limit, usage_count, used_amount, expires_at = values
         return {
             "guid": guids.encode("code", key),
             **self.common,
@@ -53,6 +53,7 @@ class Telling:
             "used_count": usage_count,
             "used_amount": used_amount,
             "remaining": balance(used_amount, self.promotion.declining_balance, self.promotion.fixed_amount_cents),
+            "expires_at": moment(expires_at),
         }
 
 
@@ -204,7 +205,7 @@ class Export(CodesView):
         return StreamingHttpResponse(text, content_type="text/csv; charset=utf-8", headers=disposition)
 
 
-EXPORTED = ("guid", "code", "applies_to_count", "usage_count", "used_count", "used_amount", "remaining")
+EXPORTED = ("guid", "code", "applies_to_count", "usage_count", "used_count", "used_amount", "remaining", "expires_at")
 
 
 def _table(telling: Telling, rows: Any) -> Iterator[Any]:
