@@ -28,9 +28,10 @@ def locked(coupon: Coupon) -> Coupon:
 def redefine(coupon: Coupon, by: changes.By) -> bool:
     """Saves a locked coupon and its promotion, which are one; whether anything is another than before.
 
-    Raises Forbidden once it was redeemed and where other coupons open the promotion too.
+    Raises Forbidden once it was redeemed, where other coupons open the promotion too and where that is archived.
     """
     promotion = coupon.promotion_rule.promotion
+    _check_unarchived(promotion)
     if coupon.usage_count or coupon.uses.exists():
         raise Forbidden("The coupon has been redeemed.")
     if promotion.coupons_count > 1:
@@ -42,20 +43,33 @@ def redefine(coupon: Coupon, by: changes.By) -> bool:
     return is_changed
 
 
+def _check_unarchived(promotion: Promotion) -> None:
+    if promotion.archived_at:
+        raise Forbidden("The promotion is archived.")
+
+
 def _check_paid_by(promotion: Promotion) -> None:
     former = compiled(promotion.stored("restrictions")).paid_by
     if former is not None and compiled(promotion.restrictions).paid_by != former:
         raise invalid("restrictions", "must keep the time until which orders are paid")
 
 
-def expire(coupon: Coupon, at: datetime, by: changes.By) -> None:
-    """Ends a locked coupon at that instant, redeemed or not. Raises Forbidden for one that has expired."""
+def expire(coupon: Coupon, at: datetime, by: changes.By) -> bool:
+    """Ends a locked coupon at that instant, redeemed or not; whether it ended at another before.
+
+    Raises Forbidden for one that has expired and where its promotion is archived.
+    """
     promotion = coupon.promotion_rule.promotion
-    if min(coupon.expires_at or promotion.expires_at, promotion.expires_at) <= by.now:
+    _check_unarchived(promotion)
+    end = min(coupon.expires_at or promotion.expires_at, promotion.expires_at)
+    if end <= by.now:
         raise Forbidden("The coupon has expired.")
+    if at == end:
+        return False
     if at <= promotion.starts_at:
         raise invalid("expires_at", "must be after the start")
     if at > promotion.expires_at:
         raise invalid("expires_at", "must not be after the end of the promotion")
     coupon.expires_at = at
     upkeep.update_coupon(coupon, by)
+    return True

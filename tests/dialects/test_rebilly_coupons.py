@@ -134,8 +134,7 @@ def test_paths_are_served_with_and_without_a_slash_and_an_organization(rebilly: 
     ids=lambda value: str(value.get("amount", value.get("value"))),
 )
 def test_discounts_are_told_as_they_were_sent(rebilly: Rebilly, discount: dict[str, Any], told: dict[str, Any]):
-    sent = {name: value for name, value in discount.items() if value is not None}
-    assert rebilly.coupon("A", discount=sent)["discount"] == told
+    assert rebilly.coupon("A", discount=discount)["discount"] == told
 
 
 def test_discounts_are_kept_exactly(rebilly: Rebilly):
@@ -304,6 +303,28 @@ def test_whatever_else_holds_their_order_they_are_told(rebilly: Rebilly, api: Ap
     assert sorted(told, key=lambda one: one["type"]) == sent
 
 
+def test_null_is_as_good_as_nothing(rebilly: Rebilly):
+    plans = {"type": "restrict-to-plans", "planIds": ["a"]}
+    document = rebilly.coupon(
+        "A",
+        discount=PERCENT | {"context": None},
+        restrictions=[plans | {"minimumQuantity": None}],
+        description=None,
+        expiredTime=None,
+    )
+    assert (document["discount"], document["restrictions"]) == (PERCENT, [plans])
+    assert promotion_of("A").restrictions == [{"type": "plans", "codes": ["a"]}]
+    assert rebilly.put("/coupons/A", body(restrictions=None)).json()["restrictions"] == []
+    made = rebilly.post(
+        "/coupons-redemptions",
+        {"couponId": "A", "customerId": None, "additionalRestrictions": [plans | {"minimumQuantity": None}]},
+    )
+    assert created(made)["additionalRestrictions"] == [plans]
+    tags = {"type": "restrict-to-customer-tags", "tags": ["vip"], "requireAllTags": None}
+    refused = rebilly.put("/coupons/B", body(restrictions=[tags]))
+    assert invalid_fields(refused) == [("restrictions.0.requireAllTags", "This field may not be null.")]
+
+
 def test_an_order_of_their_own_is_forgotten_with_them(rebilly: Rebilly):
     limits = [{"type": "total-redemptions", "quantity": 1}, {"type": "redemptions-per-customer", "quantity": 1}]
     rebilly.coupon("A", restrictions=limits)
@@ -424,13 +445,24 @@ def test_put_creates_under_the_id_and_then_replaces(rebilly: Rebilly, travel: Tr
         "description": "",
         "issuedTime": "2026-06-01T00:00:00Z",
         "expiredTime": "2026-07-01T00:00:00.25Z",
-        "revision": 3,
+        "revision": 2,
         "createdTime": "2026-06-15T12:00:00Z",
         "updatedTime": "2026-06-15T12:00:01.5Z",
         "_links": [{"rel": "self", "href": f"{HOST}/organizations/acme/coupons/Summer~26"}],
     }
     assert Promotion.objects.get().kind == "fixed_amount"
     assert rebilly.get("/coupons/Summer~26").json() == answer.json()
+
+
+def test_a_modification_is_one_revision_whatever_it_changes(rebilly: Rebilly, acme: Organization, travel: Travel):
+    factories.coupon(factories.coupon_rule(factories.percentage_promotion(acme)), code="SHARED-1")
+    assert rebilly.coupon("A")["revision"] == 1
+    only_one = [{"discount": FIXED}, {"expiredTime": "2026-08-01T00:00:00Z", "discount": FIXED}]
+    both = [{"expiredTime": "2026-09-01T00:00:00Z"}, {"discount": FIXED}]
+    for count, values in enumerate([*only_one, *both], 1):
+        travel(NOW + timedelta(hours=count))
+        assert rebilly.put("/coupons/A", body(**values)).json()["revision"] == count + 1
+    assert {one["id"]: one["revision"] for one in rebilly.get("/coupons").json()} == {"SHARED-1": 1, "A": 5}
 
 
 def test_ids_are_the_same_whatever_their_case(rebilly: Rebilly):
@@ -534,14 +566,14 @@ def test_until_when_is_paid_cannot_be_changed(rebilly: Rebilly, restrictions: li
     assert rebilly.put("/coupons/A", body(restrictions=[same], discount=FIXED)).status_code == 200
 
 
-@pytest.mark.parametrize("id", ["a b", "ä", "a" * 51, "a,b", "%00", "a%2Fb"])
+@pytest.mark.parametrize("id", ["a b", "ä", "a" * 51, "a,b", "%00", "a%2Fb", ".", "..", "%2E%2E/"])
 def test_an_id_that_is_none_is_not_found(rebilly: Rebilly, id: str):
     with nothing_written():
         assert rebilly.put(f"/coupons/{id}", body()).status_code == 404
         assert rebilly.get(f"/coupons/{id}").status_code == 404
 
 
-@pytest.mark.parametrize("id", ["@a", "~", "-", ".a", "_", "a" * 50])
+@pytest.mark.parametrize("id", ["@a", "~", "-", ".a", "...", "_", "a" * 50])
 def test_any_id_of_the_reference_may_be_chosen(rebilly: Rebilly, id: str):
     assert rebilly.coupon(id)["id"] == id
     assert rebilly.get(f"/coupons/{id}").status_code == 200
@@ -584,13 +616,29 @@ def test_redemptions_are_counted_and_are_no_modification(rebilly: Rebilly):
 # --- Expiring -------------------------------------------------------------------------------------
 
 
-def test_a_coupon_is_given_an_end(rebilly: Rebilly):
+def test_a_coupon_is_given_an_end(rebilly: Rebilly, travel: Travel):
     rebilly.coupon("A")
+    travel(NOW + timedelta(minutes=1))
     answer = rebilly.post("/coupons/A/expiration", {"expiredTime": "2026-07-01T00:00:00Z"})
     document = created(answer)
     assert (document["expiredTime"], document["status"], document["revision"]) == ("2026-07-01T00:00:00Z", "issued", 2)
     assert answer["Location"] == f"{HOST}/organizations/acme/coupons/A"
     assert rebilly.get("/coupons/A").json() == document
+
+
+def test_an_end_that_it_has_already_changes_nothing(rebilly: Rebilly, acme: Organization, travel: Travel):
+    same = {"expiredTime": "2026-07-01T00:00:00Z"}
+    promotion = factories.percentage_promotion(acme, expires_at=datetime(2026, 7, 1, tzinfo=UTC))
+    factories.coupon(factories.coupon_rule(promotion), code="OF-ITS-PROMOTION")
+    for code, end in (
+        (rebilly.coupon("A", **same)["id"], same),
+        (rebilly.coupon("B")["id"], {"expiredTime": "9999-12-31T23:59:59Z"}),
+        ("OF-ITS-PROMOTION", same),
+    ):
+        before = rebilly.get(f"/coupons/{code}").json()
+        travel(NOW + timedelta(hours=1))
+        with nothing_written():
+            assert created(rebilly.post(f"/coupons/{code}/expiration", end)) == before
 
 
 @pytest.mark.parametrize("sent", [None, "", "2026-06-15T12:00:00Z"])
@@ -646,6 +694,19 @@ def test_a_coupon_ends_no_later_than_its_promotion(rebilly: Rebilly, acme: Organ
     factories.coupon(factories.coupon_rule(promotion), code="SUMMER-26")
     answer = rebilly.post("/coupons/SUMMER-26/expiration", {"expiredTime": "2027-01-01T00:00:00Z"})
     assert invalid_fields(answer) == [("expiredTime", "must not be after the end of the promotion")]
+
+
+def test_an_archived_coupon_is_neither_changed_nor_ended(rebilly: Rebilly):
+    rebilly.coupon("A")
+    promotion = promotion_of("A")
+    promotion.archive(NOW)
+    with changes.atomic():
+        changes.save(promotion, BY)
+    end = {"expiredTime": "2026-07-01T00:00:00Z"}
+    with nothing_written():
+        answers = [rebilly.put("/coupons/A", body(discount=FIXED)), rebilly.post("/coupons/A/expiration", end)]
+    assert [(one.status_code, one.json()["detail"]) for one in answers] == [(409, "The promotion is archived.")] * 2
+    assert rebilly.get("/coupons/A").json()["status"] == "draft"
 
 
 # --- Coupons of other APIs ------------------------------------------------------------------------

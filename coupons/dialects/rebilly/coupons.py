@@ -1,12 +1,11 @@
 """Coupons as the dialect has them: the definition and its code in one. What is sent, what is told, what is searched."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, CharField, Count, F, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, CharField, Count, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least, NullIf
 from rest_framework import serializers
 
@@ -55,9 +54,12 @@ class Context(Text):
         return CONTEXTS[name].value
 
 
+ITEMS = CONTEXTS["items"].value
+
+
 class Fixed(Money):
     least_cents = 1
-    context: Any = Context(default=CONTEXTS["items"].value)
+    context: Any = Context(default=ITEMS, allow_null=True)
 
     def validate(self, read: dict[str, Any]) -> dict[str, Any]:
         read = super().validate(read)
@@ -66,13 +68,13 @@ class Fixed(Money):
             "percentage": None,
             "fixed_amount_cents": read["amount_cents"],
             "currency_code": read["currency_code"],
-            "discount_context": read["context"],
+            "discount_context": read["context"] or ITEMS,
         }
 
 
 class Percent(serializers.Serializer):
     value = Percentage()
-    context: Any = Context(default=CONTEXTS["items"].value)
+    context: Any = Context(default=ITEMS, allow_null=True)
 
     def validate(self, read: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -80,7 +82,7 @@ class Percent(serializers.Serializer):
             "percentage": read["value"],
             "fixed_amount_cents": None,
             "currency_code": None,
-            "discount_context": read["context"],
+            "discount_context": read["context"] or ITEMS,
         }
 
 
@@ -250,28 +252,23 @@ def documents(rows: Sequence[Any], link: Link) -> list[Document]:
     promotions = [row.promotion_rule.promotion_id for row in rows]
     floors = OrderAmountPromotionRule.objects.filter(promotion__in=promotions)
     amounts = dict(floors.values_list("promotion", "order_amount_cents"))
-    revisions = _revisions(rows, promotions)
+    revisions = _revisions(rows)
     return [
         _document(row, amounts.get(promotion), revisions[row.pk], link)
         for row, promotion in zip(rows, promotions, strict=True)
     ]
 
 
-def _revisions(rows: Sequence[Coupon], promotions: Sequence[int]) -> dict[int, int]:
-    """How often each, or its promotion, was changed; 1 is as it was created."""
-    of_promotions = Q(resource_type__in=[f"{kind}_{Promotion.FAMILY}" for kind in KINDS], resource_id__in=promotions)
-    of_coupons = Q(resource_type=Coupon.wire_type, resource_id__in=[row.pk for row in rows]) & ~Q(event="create")
-    versions = Version.objects.owned_by(rows[0].tenant).filter(of_promotions | of_coupons)
-    counted: dict[str, Counter[int]] = defaultdict(Counter)
-    for resource_type, key, count in versions.values_list(*_ABOUT).annotate(count=Count("pk")).order_by():
-        counted[resource_type if resource_type == Coupon.wire_type else Promotion.FAMILY][key] += count
-    return {
-        row.pk: counted[Promotion.FAMILY][promotion] + counted[Coupon.wire_type][row.pk]
-        for row, promotion in zip(rows, promotions, strict=True)
-    }
-
-
-_ABOUT = ("resource_type", "resource_id")
+def _revisions(rows: Sequence[Coupon]) -> dict[int, int]:
+    """How often each, or its promotion, was changed; 1 is as it was created. What is changed at once counts once."""
+    types = [f"{kind}_{Promotion.FAMILY}" for kind in KINDS]
+    of_promotion = Q(resource_type__in=types, resource_id=OuterRef("promotion_rule__promotion"))
+    of_coupon = Q(resource_type=Coupon.wire_type, resource_id=OuterRef("pk")) & ~Q(event="create")
+    tenant = rows[0].tenant
+    versions = Version.objects.owned_by(tenant).filter(of_promotion | of_coupon).order_by().values("organization")
+    moments = Subquery(versions.annotate(count=Count("created_at", distinct=True)).values("count"))
+    keys = [row.pk for row in rows]
+    return dict(Coupon.objects.owned_by(tenant).filter(pk__in=keys).values_list("pk", Coalesce(moments, 0)))
 
 
 def _document(row: Any, order_amount_cents: int | None, revision: int, link: Link) -> Document:

@@ -29,7 +29,8 @@ MOST_ROWS = 1000
 DEFAULT_LIMIT = 100
 LONGEST_ID = 50
 LONGEST_QUESTION = 4000
-_ID = re.compile(r"[@~\-.A-Za-z0-9_]+")
+ID = r"\A(?!\.{1,2}\Z)[@~\-.A-Za-z0-9_]+\Z"
+"""Of what goes into paths, where `.` and `..` are none."""
 
 
 class Listed(NamedTuple):
@@ -171,7 +172,7 @@ class Nowhere(RebillyView):
 
 def checked_id(text: str) -> str:
     """An id that may be chosen or given here. Raises Http404."""
-    if len(text) > LONGEST_ID or not _ID.fullmatch(text):
+    if len(text) > LONGEST_ID or not re.match(ID, text):
         raise Http404
     return text
 

@@ -58,12 +58,12 @@ class Subscriptions(serializers.Serializer):
 
 class Plans(serializers.Serializer):
     planIds = Texts(LONGEST_ID, source="codes")
-    minimumQuantity = Whole(1, source="min_quantity", required=False)
+    minimumQuantity = Whole(1, source="min_quantity", required=False, allow_null=True)
 
 
 class Products(serializers.Serializer):
     productIds = Texts(LONGEST_ID, source="codes")
-    minimumQuantity = Whole(1, source="min_quantity", required=False)
+    minimumQuantity = Whole(1, source="min_quantity", required=False, allow_null=True)
 
 
 class Units(serializers.Serializer):
@@ -149,7 +149,7 @@ class Restrictions(serializers.Field):
         kept_as, serializer = VARIANTS[name]
         if kept_as in present:
             raise serializers.ValidationError({"type": f"{name} is there twice"})
-        return {"type": kept_as, **serializer().run_validation(sent)}
+        return {"type": kept_as, **_given(serializer().run_validation(sent))}
 
     def to_representation(self, value: Iterable[Kept]) -> list[dict[str, Any]]:
         return [told(one) for one in value]
@@ -157,7 +157,11 @@ class Restrictions(serializers.Field):
 
 def told(kept: Kept) -> dict[str, Any]:
     name = WIRE_TYPES[kept["type"]]
-    return {"type": name, **_TELLING[name].to_representation(kept)}
+    return {"type": name, **_given(_TELLING[name].to_representation(kept))}
+
+
+def _given(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
 
 
 _TELLING = {name: variant.serializer() for name, variant in VARIANTS.items()}

@@ -120,7 +120,8 @@ class Expiration(CouponsView):
 
     def _expire(self, coupon: Coupon, at: datetime) -> dict[str, Any]:
         before = self.told(coupon)
-        redefining.expire(coupon, at, self.by)
+        if not redefining.expire(coupon, at, self.by):
+            return before
         return self.announced(before, coupon, "coupon-expiration-modified")
 
     def told_besides(self, problem: Problem) -> dict[str, Any]:
