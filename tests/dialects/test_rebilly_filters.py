@@ -8,7 +8,7 @@ from commerce import changes
 from commerce.models import Organization
 from coupons.models import Coupon
 from tests import factories
-from tests.dialects.rebilly import PERCENT, Rebilly, invalid_fields
+from tests.dialects.rebilly import PERCENT, Rebilly, created, invalid_fields
 from tests.factories import NOW
 
 Travel = Callable[[datetime], None]
@@ -116,8 +116,8 @@ REFUSED = {
     "issuedTime:soon": "issuedTime must be a time such as 2026-01-31T12:00:00Z",
     "issuedTime:2026-02-30": "issuedTime must be a time such as 2026-01-31T12:00:00Z",
     "issuedTime:2026-01-01T25:00:00Z": "issuedTime must be a time such as 2026-01-31T12:00:00Z",
-    "id:@spring": "id cannot be compared with @spring: no lists of values are kept here",
-    "id:!@spring": "id cannot be compared with @spring: no lists of values are kept here",
+    "description:@spring": "description cannot be compared with @spring: no lists of values are kept here",
+    "status:!@spring": "status cannot be compared with @spring: no lists of values are kept here",
 }
 
 
@@ -189,6 +189,35 @@ def test_a_page_of_what_was_asked_for(rebilly: Rebilly):
     assert answer["Pagination-Total"] == "2"
 
 
-def test_days_begin_in_utc(rebilly: Rebilly):
+DAYS = {
+    "2026-06-16": ["Euros"],
+    "2026-06-16..2026-06-17": ["Euros", "yen"],
+    "2026-06-17..": ["yen", "THIRD"],
+    "..2026-06-17": ["EIGHTH", "Euros", "yen"],
+    "..2026-06-14": [],
+    "!2026-06-16,2026-06-18": ["EIGHTH", "yen"],
+    "2026-06-16T00:00:00Z": [],
+    "9999-12-31..": [],
+}
+
+
+def test_a_day_is_the_whole_of_it_in_utc(rebilly: Rebilly):
     assert datetime(2026, 6, 15, 12, tzinfo=UTC) == NOW
-    assert rebilly.listed("filter=createdTime:2026-06-16..2026-06-17") == ["Euros"]
+    assert {day: rebilly.listed(f"filter=createdTime:{day}") for day in DAYS} == DAYS
+
+
+@pytest.mark.parametrize("plus", ["+", "%2B", "%20"])
+def test_an_offset_is_understood_escaped_or_not(rebilly: Rebilly, plus: str):
+    moment = f"2026-06-16T14:00:00{plus}02:00"
+    assert rebilly.listed(f"filter=createdTime:{moment}") == ["Euros"]
+    assert rebilly.listed(f"filter=createdTime:{moment}..{moment}") == ["Euros"]
+
+
+def test_an_id_may_begin_as_the_name_of_a_list(rebilly: Rebilly):
+    rebilly.coupon("@spring")
+    assert rebilly.listed("filter=id:@spring") == ["@spring"]
+    assert rebilly.listed("filter=id:!@spring,yen") == ["EIGHTH", "Euros", "THIRD"]
+    made = created(rebilly.post("/coupons-redemptions", {"couponId": "@spring", "customerId": "@ada"}))
+    for asked in ("couponId:@spring", "customerId:@ada", "customerId:!@eve"):
+        assert rebilly.get(f"/coupons-redemptions?filter={asked}").json() == [made]
+    assert rebilly.get("/coupons-redemptions?filter=id:@ada").json() == []

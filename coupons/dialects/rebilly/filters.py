@@ -3,12 +3,13 @@
     status:issued;discount.currency:EUR,USD;expiredTime:!2026-01-01T00:00:00Z..;redemptionsCount:..5
 
 `;` between fields is AND, `,` between values OR, `!` before the values negates them all, `a..b`, `a..` and `..b` are
-inclusive ranges. Text is compared as a whole, whatever its case.
+inclusive ranges. Text is compared as a whole, whatever its case; a date alone is the whole day, of UTC.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from datetime import time as time_of_day
 from decimal import Decimal
 from functools import partial, reduce
 from operator import and_, or_
@@ -35,6 +36,8 @@ class Field(NamedTuple):
     parse: Callable[[str], Any]
     where: Callable[[str, Any], Q]
     is_ordered: bool = False
+    is_id: bool = False
+    """Ids may begin with `@`, which names a list of values elsewhere."""
 
 
 # --- Kinds of fields ------------------------------------------------------------------------------
@@ -45,7 +48,7 @@ def text(column: str) -> Field:
 
 
 def code(column: str) -> Field:
-    return Field(normalise_code, partial(_column, column))
+    return Field(normalise_code, partial(_column, column), is_id=True)
 
 
 def whole(column: str) -> Field:
@@ -58,7 +61,7 @@ def exact(column: str) -> Field:
 
 
 def time(column: str) -> Field:
-    return Field(_time, partial(_column, column), True)
+    return Field(_span, partial(_within, column), True)
 
 
 def choice(conditions: Mapping[str, Q]) -> Field:
@@ -97,6 +100,15 @@ def _column(column: str, lookup: str, value: Any) -> Q:
     return Q((f"{column}__isnull", False), (f"{column}__{lookup}", value))
 
 
+def _within(column: str, lookup: str, span: tuple[datetime, datetime]) -> Q:
+    first, last = span
+    return {
+        "exact": _column(column, "range", span),
+        "gte": _column(column, "gte", first),
+        "lte": _column(column, "lte", last),
+    }[lookup]
+
+
 def _whole(sent: str) -> int:
     if not re.fullmatch(r"-?[0-9]{1,15}", sent):
         raise ValueError("must be a whole number")
@@ -109,9 +121,12 @@ def _decimal(sent: str) -> Decimal:
     return Decimal(sent)
 
 
-def _time(sent: str) -> datetime:
+def _span(sent: str) -> tuple[datetime, datetime]:
+    """From the first to the last microsecond of what is a time or a day."""
     try:
-        return instant(sent)
+        # A plus that was not escaped arrives as a space.
+        moment = instant(re.sub(r" (?=[0-9]{2}:[0-9]{2}\Z)", "+", sent))
+        return moment, moment
     except ValueError:
         pass
     try:
@@ -120,7 +135,7 @@ def _time(sent: str) -> datetime:
         day = None
     if day is None:
         raise ValueError("must be a time such as 2026-01-31T12:00:00Z")
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return datetime.combine(day, time_of_day.min, UTC), datetime.combine(day, time_of_day.max, UTC)
 
 
 def instant(sent: str) -> datetime:
@@ -171,7 +186,7 @@ def _clause(clause: str, fields: Mapping[str, Field]) -> Q:
 def _value(name: str, field: Field, sent: str) -> Q:
     if not sent:
         raise _malformed(f"{name} must not be blank")
-    if sent.startswith("@"):
+    if sent.startswith("@") and not field.is_id:
         raise _malformed(f"{name} cannot be compared with {sent}: no lists of values are kept here")
     least, dots, most = sent.partition("..")
     try:
