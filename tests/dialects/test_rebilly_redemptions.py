@@ -150,7 +150,7 @@ def test_every_path_is_served_with_and_without_an_organization_and_a_slash(rebil
         ({"couponId": None}, ["couponId"]),
         ({"couponId": 5}, ["couponId"]),
         ({"couponId": ""}, ["couponId"]),
-        ({"couponId": "x" * 51}, ["couponId"]),
+        ({"couponId": "x" * 65}, ["couponId"]),
         ({"couponId": "SUMMER", "customerId": ["a"]}, ["customerId"]),
         ({"couponId": "SUMMER", "customerId": "x" * 51}, ["customerId"]),
         ({"couponId": "SUMMER", "additionalRestrictions": {}}, ["additionalRestrictions"]),
@@ -473,6 +473,27 @@ def test_a_coupon_made_for_orders_is_redeemed_ahead_too(rebilly: Rebilly, shop: 
     ]
 
 
+def test_a_coupon_with_the_longest_of_codes_is_redeemed(rebilly: Rebilly, shop: Shop):
+    Organization.objects.update(settings={"coupons_max_code_length": 64})
+    coupon(shop, code := "L" * 64)
+    assert redeem(rebilly, code)["couponId"] == code
+
+
+def test_a_coupon_that_is_not_told_is_not_linked(rebilly: Rebilly, acme: Organization):
+    made = factories.fixed_price_promotion(acme, whole_order=True, sku_list=None)
+    factories.coupon(factories.coupon_rule(made), code="FIFTEEN-EACH")
+    assert rebilly.get("/coupons/FIFTEEN-EACH").status_code == 404
+    redemption = redeem(rebilly, "FIFTEEN-EACH", "cus_1")
+    assert redemption["couponId"] == "FIFTEEN-EACH"
+    assert [link["rel"] for link in redemption["_links"]] == ["self", "customer"]
+    assert told(rebilly.get("/coupons-redemptions")) == [redemption]
+    payload = Event.objects.get(name="coupon-redeemed").payload
+    assert payload is not None
+    assert payload["couponId"] == "FIFTEEN-EACH"
+    assert payload["_embedded"] == {"redemption": redemption, "customer": {"id": "cus_1"}}
+    assert [link["rel"] for link in payload["_links"]] == ["redemption", "customer"]
+
+
 def test_services_of_external_promotions_are_asked_about_invoices(
     rebilly: Rebilly, acme: Organization, settings: LazySettings
 ):
@@ -670,6 +691,7 @@ def test_removing_is_done_once_and_a_cancelled_redemption_is_applied_no_more(reb
     [
         ({"invoiceId": None}, ["invoiceId"]),
         ({"invoiceId": "in 1"}, ["invoiceId"]),
+        ({"invoiceId": ".."}, ["invoiceId"]),
         ({"invoiceId": "in_1\n"}, ["invoiceId"]),
         ({"currency": "EURO"}, ["currency"]),
         ({"items": None}, ["items"]),

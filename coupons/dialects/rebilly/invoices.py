@@ -24,7 +24,7 @@ from coupons.carts import MOST_LINES
 from coupons.dialects.rebilly import redemptions
 from coupons.dialects.rebilly.coupons import CONTEXTS, SHIPPING, Document
 from coupons.dialects.rebilly.fields import Country, Currency, Money, Number, Text, Whole, major_units
-from coupons.dialects.rebilly.frame import LONGEST_ID, checked_id, invalid
+from coupons.dialects.rebilly.frame import ID, LONGEST_ID, checked_id, invalid
 from coupons.dialects.rebilly.redemptions import RedemptionsView
 from coupons.invoices import Applied, NotApplied, Outcome
 from coupons.models import Use
@@ -47,7 +47,7 @@ class Item(serializers.Serializer):
 class Invoice(serializers.Serializer):
     """`planId` is the code of a SKU, where there is one; `marketCode` says of which market the invoice is."""
 
-    invoiceId = Text(max_length=LONGEST_ID, validators=[RegexValidator(r"\A[@~\-.A-Za-z0-9_]+\Z")])
+    invoiceId = Text(max_length=LONGEST_ID, validators=[RegexValidator(ID)])
     currency = Currency()
     items = serializers.ListField(child=Item(), max_length=MOST_LINES)  # type: ignore[assignment]
     shippingAmount = Number(required=False, allow_null=True)
@@ -183,4 +183,4 @@ class Application(RedemptionsView):
 
     def _remove(self, use: Use, invoice: str) -> None:
         if invoices.remove(use.redemption, invoice, self.by):
-            self.announce("coupon-application-removed", [self.found(redemptions.public_id(use))])
+            self.announce("coupon-application-removed", [use])

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, Q, QuerySet, When
+from django.db.models import Case, F, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from commerce import changes, ids
+from commerce.codes import LONGEST_CODE
 from commerce.errors import CodeRefused
 from commerce.models import Event, Tenant
 from coupons import ahead
@@ -84,7 +85,8 @@ CANCELED_AT = Case(When(is_counted=False, then=Coalesce("redemption__released_at
 """The same in SQL."""
 
 
-def document(use: Use, link: Link) -> Document:
+def document(use: Any, link: Link) -> Document:
+    """Of a row of `of_tenant`."""
     redemption = use.redemption
     return {
         "id": public_id(use),
@@ -98,9 +100,13 @@ def document(use: Use, link: Link) -> Document:
     }
 
 
-def _links(use: Use, link: Link, **collections: str) -> list[Document]:
-    """What each relation leads to is in the collection said; customers may be kept elsewhere."""
-    named = {"customer": customer_id(use.redemption), "coupon": coupon_id(use)}
+def _links(use: Any, link: Link, **collections: str) -> list[Document]:
+    """What each relation leads to is in the collection said; customers may be kept elsewhere.
+
+    Coupons that the dialect has no words for are nowhere.
+    """
+    is_told = use.coupon_kind in coupons.KINDS
+    named = {"customer": customer_id(use.redemption), "coupon": coupon_id(use) if is_told else None}
     found = [(rel, collection, named.get(rel, public_id(use))) for rel, collection in collections.items()]
     return [{"rel": rel, "href": link(collection, name)} for rel, collection, name in found if name]
 
@@ -111,7 +117,7 @@ def _links(use: Use, link: Link, **collections: str) -> list[Document]:
 class Body(serializers.Serializer):
     """Whatever else is sent is read-only, or nothing to us."""
 
-    couponId = Text(max_length=LONGEST_ID)
+    couponId = Text(max_length=LONGEST_CODE)
     customerId = Text(max_length=LONGEST_ID, required=False, allow_null=True, allow_blank=True)
     additionalRestrictions = Restrictions(OF_REDEMPTIONS, required=False, allow_null=True)
 
@@ -119,10 +125,11 @@ class Body(serializers.Serializer):
 # --- What is searched -----------------------------------------------------------------------------
 
 
-def of_tenant(tenant: Tenant) -> QuerySet[Use]:
-    """Every use of a coupon."""
+def of_tenant(tenant: Tenant) -> QuerySet[Any]:
+    """Every use of a coupon, with the kind of promotion that this opens."""
     owned = {f"redemption__{name}": value for name, value in tenant._asdict().items()}
-    return Use.objects.filter(coupon__isnull=False, **owned).select_related("redemption", "coupon")
+    rows = Use.objects.filter(coupon__isnull=False, **owned).select_related("redemption", "coupon")
+    return rows.annotate(coupon_kind=F("coupon__promotion_rule__promotion__kind"))
 
 
 def _of_customer(lookup: str, name: str) -> Q:
@@ -137,9 +144,9 @@ def _with_id(lookup: str, name: str) -> Q:
 
 
 FIELDS = {
-    "id": filters.Field(str, _with_id),
+    "id": filters.Field(str, _with_id, is_id=True),
     "couponId": filters.code("coupon__code_norm"),
-    "customerId": filters.Field(str, _of_customer),
+    "customerId": filters.Field(str, _of_customer, is_id=True),
     "createdTime": filters.time("redemption__created_at"),
     "updatedTime": filters.time("redemption__updated_at"),
     "canceledTime": filters.time("canceled_at"),
@@ -159,25 +166,24 @@ SEARCHED = ("coupon__code", "redemption__customer_reference")
 
 
 def announce(name: str, uses: Sequence[Use], link: Link, by: changes.By) -> None:
-    """Appends the event, such as `coupon-redeemed`, of each, with what webhooks tell of it."""
+    """Appends the event, such as `coupon-redeemed`, of each, with what webhooks tell of it as it is stored by now."""
     if not uses:
         return
     tenant = uses[0].redemption.tenant
-    rows = coupons.visible(tenant, by.now).filter(pk__in=[use.coupon_id for use in uses])
-    of_coupons = {each["id"]: each for each in coupons.documents(list(rows), link)}
-    for use in uses:
+    rows = list(coupons.visible(tenant, by.now).filter(pk__in=[use.coupon_id for use in uses]))
+    of_coupons = dict(zip([row.pk for row in rows], coupons.documents(rows, link), strict=True))
+    stored = of_tenant(tenant).in_bulk([use.pk for use in uses])
+    for use in (stored[use.pk] for use in uses):
         redemption = document(use, link)
         customer = redemption["customerId"]
+        coupon = of_coupons.get(use.coupon_id)
+        embedded = {"redemption": redemption, "customer": {"id": customer} if customer else None}
         payload = {
             "couponId": redemption["couponId"],
             "redemptionId": redemption["id"],
             "customerId": customer,
             "eventType": name,
-            "_embedded": {
-                "coupon": of_coupons.get(redemption["couponId"]),
-                "redemption": redemption,
-                "customer": {"id": customer} if customer else None,
-            },
+            "_embedded": ({"coupon": coupon} if coupon else {}) | embedded,
             "_links": _links(use, link, coupon="coupons", redemption=COLLECTION, customer="customers"),
         }
         changes.append(Event, use.redemption, by, name=name, payload=payload)
@@ -262,4 +268,4 @@ class Cancellation(RedemptionsView):
 
     def _cancel(self, use: Use) -> None:
         if ahead.cancel_use(use, self.by):
-            self.announce("coupon-redemption-canceled", [self.found(public_id(use))])
+            self.announce("coupon-redemption-canceled", [use])
