@@ -20,7 +20,8 @@ The status is 1 when anything does. It may be run while the shop is at work."""
             "--fix",
             action="store_true",
             help="set counters and balances to what the rows make, give back reservations that are over, forget "
-            "answers kept for Idempotency-Keys for more than a day, and record what time made of coupons",
+            "answers kept for Idempotency-Keys for more than a day, and record what time and other APIs did to coupons "
+            "of the Rebilly-style API",
         )
 
     def handle(self, *, organization: str | None, fix: bool, **options: Any) -> None:
@@ -30,7 +31,7 @@ The status is 1 when anything does. It may be run while the shop is at work."""
             done = reconciling.tidy(whose, by)
             self.stdout.write(f"Gave back {done.released:,} reservations, forgot {done.forgotten:,} answers.")
             if recorded := due.record(whose, by):
-                self.stdout.write(f"Recorded {recorded:,} events of coupons that were issued or expired by now.")
+                self.stdout.write(f"Recorded {recorded:,} events of coupons that nobody had told of.")
         found = self._told(whose)
         if found and fix:
             reconciling.mend(whose, by)
