@@ -9,10 +9,9 @@ from coupons.evaluations import evaluations, flex_check, order_evaluation
 from promotions import rule_checks
 
 
-def mounted(mount: str, dialect: str, *prefixes: str) -> list[URLResolver]:
-    """The URLs of a dialect below `mount`, and below each prefix of it; none where it is off."""
-    places = [f"{mount}/{prefix}".lstrip("/") for prefix in ("", *prefixes)] if mount else []
-    return [path(place, include(f"coupons.dialects.{dialect}.urls")) for place in places]
+def mounted(mount: str, dialect: str) -> list[URLResolver]:
+    """The URLs of a dialect below `mount`; none where it is off."""
+    return [path(f"{mount}/".lstrip("/"), include(f"coupons.dialects.{dialect}.urls"))] if mount else []
 
 
 urlpatterns = [
@@ -37,7 +36,7 @@ urlpatterns = [
     path("oauth/tokeninfo/", oauth.tokeninfo),
     path(".well-known/jwks.json", oauth.jwks),
     *mounted(settings.REBILLY_MOUNT, "rebilly"),
-    *mounted(settings.TICKETING_MOUNT, "ticketing", "3.0.0/"),
+    *mounted(settings.TICKETING_MOUNT, "ticketing"),
 ]
 
 handler400 = "commerce.jsonapi.views.bad_request"

@@ -17,7 +17,7 @@ import pytest
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,7 +125,7 @@ PARAMETERS = ["filter", "sort", "q", "limit", "offset"]
 
 
 class Dialect(NamedTuple):
-    patterns: list[URLPattern]
+    patterns: list[URLPattern | URLResolver]
     bodies: list[Any]
     members: frozenset[str]
     """Those that every refusal has."""

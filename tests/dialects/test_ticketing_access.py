@@ -75,10 +75,13 @@ def test_other_methods_are_405(tickets: Ticketing, method: str, path: str, allow
     assert answer.context == {}
 
 
-@pytest.mark.parametrize("path", ["/coupon/x/y", "/coupon/x/y/z", "/3.0.0/coupon/x/codes/export/x"])
-def test_paths_that_lead_nowhere_are_404(tickets: Ticketing, path: str):
-    answer = tickets.get(path)
-    assert (answer.status, answer.body["error"]) == (404, "not_found")
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+@pytest.mark.parametrize(
+    "path", ["/coupon/x/y", "/coupon/x/y/z", "/3.0.0/coupon/x/codes/x", "/3.0.0/", "/3.0.0/x", "/3.0.0/3.0.0/coupon"]
+)
+def test_paths_that_lead_nowhere_are_404(tickets: Ticketing, method: str, path: str):
+    answer = tickets.ask(method, path)
+    assert (answer.status, answer.body["error"], answer.context) == (404, "not_found", {})
 
 
 def test_a_body_that_is_too_large_is_413(tickets: Ticketing, settings: LazySettings):

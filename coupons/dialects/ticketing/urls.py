@@ -1,6 +1,6 @@
-"""Every path with and without a slash at its end. What is not in the vendor's public documents is ours."""
+"""Every path with and without `3.0.0/` before it and a slash at its end. What is not in the vendor's public documents is ours."""
 
-from django.urls import path
+from django.urls import URLPattern, include, path
 from rest_framework.views import APIView
 
 from coupons.dialects.ticketing.codes import Codes, Export, OneCodeView
@@ -24,7 +24,12 @@ ROUTES: dict[str, type[APIView]] = {
     "product": Products,
 }
 
-urlpatterns = [
+_paths: list[URLPattern] = [
     *(path(f"{route}{slash}", view.as_view()) for route, view in ROUTES.items() for slash in ("", "/")),
     path("coupon/<path:rest>", Unknown.as_view()),
+]
+
+urlpatterns = [
+    *_paths,
+    path("3.0.0/", include([*_paths, path("", Unknown.as_view()), path("<path:rest>", Unknown.as_view())])),
 ]
