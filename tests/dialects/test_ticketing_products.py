@@ -187,3 +187,16 @@ def test_the_price_of_a_link_stands_in_place_of_the_new_price(tickets: Ticketing
     tickets.done("POST", f"/coupon/{coupon}/products/{guid_of(seat)}", {"price": 900})
     tickets.done("POST", f"/coupon/{coupon}/products/{guid_of(drink)}")
     assert used(tickets, (seat, 2, 1000), (drink, 1, 1000)) == [200, 300]
+
+
+@pytest.mark.parametrize(
+    ("of_type", "amount", "taken"),
+    [("cheque", 300, 300), ("fixed-discount", 300, 600), ("percentage-discount", 10, 200)],
+)
+def test_the_price_of_a_link_is_of_no_use_to_other_types(
+    tickets: Ticketing, shop: Shop, of_type: str, amount: int, taken: int
+):
+    coupon, seat = tickets.coupon(of_type, amount), shop.sku()
+    tickets.codes(coupon, "SEATS", applies_to_count=10)
+    told = tickets.done("POST", f"/coupon/{coupon}/products/{guid_of(seat)}", {"price": 900})
+    assert (told["pivot"]["price"], used(tickets, (seat, 2, 1000))) == (900, [taken])

@@ -197,6 +197,15 @@ def test_a_code_is_used_in_as_many_orders_as_it_may_be(tickets: Ticketing):
     assert (told["used_count"], told["usage_count"], told["used_amount"], told["remaining"]) == (2, 2, 200, None)
 
 
+def test_promotions_that_need_no_code_take_part(tickets: Ticketing, acme: Organization):
+    factories.percentage_promotion(acme, percentage=10)
+    (code,) = tickets.codes(tickets.coupon("fixed-discount", 300), "THREE")
+    told = tickets.redeem("o1", "THREE", 1000).body
+    assert (told["discount"], told["items"][0]["discount"]) == (400, 400)
+    assert [(one["code"], one["used_amount"]) for one in told["codes"]] == [("THREE", 300)]
+    assert tickets.code(code["guid"])["used_amount"] == 300
+
+
 def test_several_codes_are_used_together_or_not_at_all(tickets: Ticketing):
     tickets.codes(tickets.coupon("fixed-discount", 100), "FIRST")
     tickets.codes(tickets.coupon("percentage-discount", 10), "SECOND")
