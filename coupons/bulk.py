@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Length
 
 from commerce import changes, clock, ids
@@ -27,6 +27,7 @@ from commerce.codes import code_lengths, normalise_code
 from commerce.errors import DomainError
 from commerce.models import Organization, Tenant
 from commerce.money import MAX_CENTS
+from coupons import only_codes
 from coupons.code_files import EXPORTED, Row, Terms, as_csv, as_utc
 from coupons.codes import Pattern
 from coupons.models import MOST_APPLICATIONS, Coupon
@@ -67,7 +68,8 @@ def terms(organization: Organization, mode: str, default_rule: CouponCodesPromot
 def staging(tenant: Tenant, *, only_code: bool = False) -> Iterator["Staging"]:
     """A transaction with an empty staging table, which goes away with it.
 
-    With `only_code` all rows go by their code alone; without it those of the rules whose coupons do already.
+    With `only_code` all rows go by their code alone; without it those of the rules whose coupons do already. No row may
+    have the code of a coupon that goes by it alone.
     """
     with _small_cache(), changes.atomic():
         _execute(_CREATE)
@@ -115,15 +117,18 @@ class Staging:
         """Refuses rows whose code an earlier row or the database has. Locks the rules, so that they stay."""
         keys = [key for (key,) in _rows("SELECT DISTINCT promotion_rule_id FROM coupon_rows WHERE problem IS NULL")]
         rules = CouponCodesPromotionRule.objects.owned_by(self.tenant).filter(pk__in=keys).order_by("pk")
+        rules = rules.annotate(first_only_code=only_codes.OF_RULE)
         self.rules = list(rules.select_for_update(no_key=True))
         if len(self.rules) < len(keys):
             raise DomainError("A promotion rule was deleted at the same time; nothing was written.")
-        if only := [rule for rule in self.rules if self.only_code or have_only_codes(rule)]:
+        if only := [rule for rule in self.rules if self.only_code or rule.first_only_code]:  # type: ignore[attr-defined]
             for rule in only:
                 _execute(_MARK_ONLY, [rule.pk])
             _analyze()
             _execute(_REFUSE_ONLY_REPEATED)
             _execute(_REFUSE_ONLY_TAKEN, self.tenant._asdict())
+        if len(only) < len(self.rules):
+            _execute(_REFUSE_TAKEN_BY_ONLY, self.tenant._asdict())
         _execute(_REFUSE_REPEATED)
         _execute(_REFUSE_TAKEN)
 
@@ -163,11 +168,6 @@ def _analyze() -> None:
     """Tells PostgreSQL what it staged, by which it plans what follows."""
     if connection.vendor == "postgresql":
         _execute("ANALYZE coupon_rows")
-
-
-def have_only_codes(rule: CouponCodesPromotionRule) -> bool:
-    """Whether coupons of the rule go by their code alone, and new ones of it then do."""
-    return Coupon.objects.owned_by(rule.tenant).filter(promotion_rule=rule, only_code__isnull=False).exists()
 
 
 def _keep_recipients(values: dict[str, Any]) -> None:
@@ -213,7 +213,7 @@ def generate(
     Raises ValidationError by field where they cannot be had. `over` sees every code that is drawn pass by, to tell the
     progress.
     """
-    only_code = spec.only_code or have_only_codes(rule)
+    only_code = spec.only_code or only_codes.go_alone(rule)
     _check(rule, spec, only_code=only_code)
     drawn = zip(range(1, MAX_CENTS), over(spec.pattern.draw()), strict=False)
     blank = Row(
@@ -263,7 +263,7 @@ def _alike(rule: CouponCodesPromotionRule, spec: Spec, room: int, *, only_code: 
     """How many codes that new ones must differ from the pattern could have drawn, at most; counted where it matters."""
     promotions, coupons = Promotion.objects.owned_by(rule.tenant), Coupon.objects.owned_by(rule.tenant)
     if not only_code:
-        promotions, coupons = promotions.filter(pk=rule.promotion_id), coupons.filter(promotion_rule=rule)
+        coupons = coupons.filter(Q(promotion_rule=rule) | Q(only_code__isnull=False))
     known: int = promotions.aggregate(known=Sum("coupons_count", default=0))["known"]
     if known <= room:
         return known
@@ -364,7 +364,7 @@ _REFUSE_TAKEN = """
 
 _MARK_ONLY = "UPDATE coupon_rows SET only_code = code_norm WHERE promotion_rule_id = %s AND problem IS NULL"
 
-# Rows whose codes go by themselves are refused for whatever has the code, in any rule.
+# Rows whose codes go by themselves are refused for whatever has the code, in any rule, and whatever has theirs is.
 _REFUSE_ONLY_REPEATED = """
     UPDATE coupon_rows
     SET problem = 'code is the same as on line ' || repeated.first
@@ -373,9 +373,9 @@ _REFUSE_ONLY_REPEATED = """
         FROM coupon_rows
         WHERE problem IS NULL
         GROUP BY code_norm
-        HAVING count(*) > 1
+        HAVING count(*) > 1 AND count(only_code) > 0
     ) AS repeated
-    WHERE coupon_rows.only_code = repeated.code_norm AND coupon_rows.line > repeated.first AND problem IS NULL
+    WHERE coupon_rows.code_norm = repeated.code_norm AND coupon_rows.line > repeated.first AND problem IS NULL
 """
 
 _REFUSE_ONLY_TAKEN = """
@@ -385,6 +385,16 @@ _REFUSE_ONLY_TAKEN = """
         SELECT 1 FROM coupons_coupon AS coupon
         WHERE coupon.organization_id = %(organization_id)s AND coupon.mode = %(mode)s
           AND coupon.code_norm = coupon_rows.code_norm
+    )
+"""
+
+_REFUSE_TAKEN_BY_ONLY = """
+    UPDATE coupon_rows
+    SET problem = 'code has already been taken'
+    WHERE problem IS NULL AND EXISTS (
+        SELECT 1 FROM coupons_coupon AS coupon
+        WHERE coupon.organization_id = %(organization_id)s AND coupon.mode = %(mode)s
+          AND coupon.only_code = coupon_rows.code_norm
     )
 """
 

@@ -5,7 +5,6 @@ Every function runs inside `changes.atomic()`.
 
 from collections.abc import Iterable, Sequence
 
-from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from commerce import changes
@@ -28,21 +27,7 @@ def define(promotion: Promotion, by: changes.By) -> CouponCodesPromotionRule:
 def create_only_coupon(coupon: Coupon, by: changes.By) -> None:
     """Creates a coupon whose code no other of its tenant has. Raises ValidationError on `code` where one has."""
     coupon.only_code = ""  # becomes the normalised code
-    _check_only(coupon)
     upkeep.create_coupon(coupon, by)
-
-
-def update_coupon(coupon: Coupon, by: changes.By) -> None:
-    """Saves the coupon. Raises ValidationError on `code` where it goes by its code alone and another one has that."""
-    if coupon.only_code is not None:
-        _check_only(coupon)
-    upkeep.update_coupon(coupon, by)
-
-
-def _check_only(coupon: Coupon) -> None:
-    coupon.clean()
-    if Coupon.objects.owned_by(coupon.tenant).filter(code_norm=coupon.code_norm).exclude(pk=coupon.pk).exists():
-        raise ValidationError({"code": ValidationError("has already been taken", code="taken")})
 
 
 class CodesTaken(DomainError):

@@ -12,7 +12,7 @@ from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
 from commerce.models import OwnedQuerySet
-from coupons import redeeming
+from coupons import only_codes, redeeming
 from coupons.models import Coupon, CouponRecipient, Use
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
@@ -20,12 +20,14 @@ from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
 
 def create_coupon(coupon: Coupon, by: changes.By) -> None:
+    only_codes.settle(coupon)
     changes.create(coupon, by)
     _count_coupons(coupon.promotion_rule.promotion_id, 1)
 
 
 def update_coupon(coupon: Coupon, by: changes.By) -> None:
     """Saves the coupon; one that changed its rule is counted by its new promotion, and missed by the old one."""
+    only_codes.settle(coupon)
     former, new = coupon.stored("promotion_rule_id"), coupon.promotion_rule_id
     if former == new:
         _save_coupon(coupon, by)

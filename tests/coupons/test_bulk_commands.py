@@ -202,12 +202,37 @@ def test_a_code_that_must_be_the_only_one_is_refused_where_any_rule_has_it(
         f"SUMMER-03,{alone.public_id}\nSUMMER-02,{rule.public_id}\nALONE-0001,{rule.public_id}\n"
     )
     output = run("import_coupons", "codes.csv", skip_invalid=True)
-    assert output.startswith("Imported 4 codes as batch ")
+    assert output.startswith("Imported 2 codes as batch ")
     assert Path("codes.csv.rejected.csv").read_text() == (
         "line,code,reason\n2,Summer-01,code has already been taken\n5,SUMMER-03,code is the same as on line 4\n"
+        "6,SUMMER-02,code is the same as on line 3\n7,ALONE-0001,code has already been taken\n"
     )
     assert only_codes(alone) == {("ALONE-0001", "ALONE-0001"), ("SUMMER-02", "SUMMER-02")}
-    assert only_codes(rule) == {("SUMMER-01", None), ("SUMMER-02", None), ("SUMMER-03", None), ("ALONE-0001", None)}
+    assert only_codes(rule) == {("SUMMER-01", None), ("SUMMER-03", None)}
+
+
+def test_no_import_takes_a_code_that_a_coupon_has_alone(
+    alone: CouponCodesPromotionRule, rule: CouponCodesPromotionRule, folder: Path
+):
+    live = factories.coupon_rule(factories.percentage_promotion(rule.organization, mode=Mode.LIVE))
+    Path("codes.csv").write_text("code\nAlone-0001\nSUMMER-01\n")
+    run("import_coupons", "codes.csv", rule=rule.public_id, skip_invalid=True)
+    assert Path("codes.csv.rejected.csv").read_text() == "line,code,reason\n2,Alone-0001,code has already been taken\n"
+    assert only_codes(rule) == {("SUMMER-01", None)}
+    run("import_coupons", "codes.csv", rule=live.public_id, mode="live")
+    assert only_codes(live) == {("Alone-0001", None), ("SUMMER-01", None)}
+
+
+def test_no_generated_code_is_one_that_a_coupon_has_alone(acme: Organization, rule: CouponCodesPromotionRule):
+    allow_short_codes(acme)
+    other = factories.coupon_rule(factories.percentage_promotion(acme))
+    for symbol in ALPHABET[:16]:
+        factories.coupon(other, code=f"x{symbol.lower()}", only_code="")
+    with pytest.raises(ValidationError, match="more than half of the possible codes"):
+        bulk.generate(rule, short(1, only_code=False), factories.BY)
+    assert bulk.generate(rule, short(4, only_code=False, tries=200), factories.BY).count == 4
+    assert {code[1:] for code, _ in only_codes(rule)} < set(ALPHABET[16:])
+    assert {only_code for _, only_code in only_codes(rule)} == {None}
 
 
 def allow_short_codes(organization: Organization) -> None:

@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from commerce.models import Event, Organization, Version
+from commerce.models import Event, Mode, Organization, Version
+from coupons import only_codes
 from coupons.models import Coupon, CouponRecipient
 from promotions.models import CouponCodesPromotionRule, Promotion
 from tests import factories
@@ -159,6 +162,66 @@ def test_a_code_is_as_long_as_the_organization_says(
         answer = api.create("coupons", {"code": code}, promotion_rule=rule)
     assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/code"})
     assert (problem(answer)["meta"]["error"], problem(answer)["meta"].get("count")) == (error, count)
+
+
+PLACE_OF_CODE = (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/code"})
+
+
+def test_no_rule_has_a_code_that_a_coupon_of_another_one_has_alone(
+    api: Api, rule: CouponCodesPromotionRule, other_rule: CouponCodesPromotionRule
+):
+    factories.coupon(rule, code="Summer-01", only_code="")
+    other = factories.coupon(other_rule, code="WINTER-01")
+    with nothing_written():
+        answer = api.create("coupons", {"code": "summer-01"}, promotion_rule=other_rule)
+        assert (refused(answer), problem(answer)["meta"]) == (PLACE_OF_CODE, {"error": "taken"})
+        assert refused(api.update(other, {"code": "SUMMER-01"})) == PLACE_OF_CODE
+    assert api.create("coupons", {"code": "summer-02"}, promotion_rule=other_rule).status_code == 201
+    assert Coupon.objects.get(code="summer-02").only_code is None
+
+
+def test_the_code_that_a_coupon_has_alone_in_test_mode_is_free_in_live_mode(
+    acme: Organization, rule: CouponCodesPromotionRule, travel: Callable[[datetime], None], unlimited: None
+):
+    factories.coupon(rule, code="SUMMER-01", only_code="")
+    live = factories.coupon_rule(factories.percentage_promotion(acme, mode=Mode.LIVE))
+    api = Api(factories.application(acme, mode=Mode.LIVE))
+    assert api.create("coupons", {"code": "SUMMER-01"}, promotion_rule=live).status_code == 201
+
+
+def test_a_coupon_of_a_rule_whose_codes_go_by_themselves_has_its_code_alone(
+    api: Api, rule: CouponCodesPromotionRule, other_rule: CouponCodesPromotionRule
+):
+    factories.coupon(rule, code="SUMMER-01", only_code="")
+    factories.coupon(other_rule, code="WINTER-01")
+    with nothing_written():
+        assert refused(api.create("coupons", {"code": "winter-01"}, promotion_rule=rule)) == PLACE_OF_CODE
+    assert api.create("coupons", {"code": "Summer-02"}, promotion_rule=rule).status_code == 201
+    made = Coupon.objects.get(code="Summer-02")
+    assert made.only_code == "SUMMER-02"
+    with nothing_written():
+        assert refused(api.create("coupons", {"code": "SUMMER-02"}, promotion_rule=other_rule)) == PLACE_OF_CODE
+        assert refused(api.update(made, {"code": "WINTER-01"})) == PLACE_OF_CODE
+    assert api.update(made, {"code": "Autumn-01"}).status_code == 200
+    assert Coupon.objects.get(pk=made.pk).only_code == "AUTUMN-01"
+
+
+def test_what_else_is_changed_of_a_coupon_asks_nothing_of_its_code(api: Api, rule: CouponCodesPromotionRule):
+    coupon = factories.coupon(rule, code="SUMMER-01", only_code="")
+    with CaptureQueriesContext(connection) as captured:
+        assert api.update(coupon, {"usage_limit": 3, "code": "SUMMER-01"}).status_code == 200
+    assert not [query["sql"] for query in captured if "EXISTS" in query["sql"] and "only_code" in query["sql"]]
+    assert Coupon.objects.get().only_code == "SUMMER-01"
+
+
+def test_whether_a_code_is_free_is_one_question(
+    rule: CouponCodesPromotionRule, django_assert_num_queries: Callable[[int], Any]
+):
+    factories.coupon(rule, code="SUMMER-01", only_code="")
+    coupon = Coupon(promotion_rule=rule, code="Summer-02", **rule.tenant._asdict())
+    with django_assert_num_queries(1):
+        only_codes.settle(coupon)
+    assert coupon.only_code == "SUMMER-02"
 
 
 @pytest.mark.parametrize("code", ["12345678", "x" * 40])
@@ -358,6 +421,22 @@ def test_a_coupon_moves_with_its_count(
     assert move_last(api, last, other_rule).status_code in (200, 204)
     assert [promotion_of(each).coupons_count for each in (rule, other_rule)] == [0, 2]
     assert [promotion_of(each).disabled_at for each in (rule, other_rule)] == [NOW, None]
+
+
+@pytest.mark.parametrize("move", [moved_by_coupon, moved_by_coupons_relationship, moved_by_rules_relationship])
+def test_a_coupon_that_moves_where_codes_go_by_themselves_has_its_code_alone_from_then_on(
+    api: Api, acme: Organization, rule: CouponCodesPromotionRule, other_rule: CouponCodesPromotionRule, move: Any
+):
+    factories.coupon(other_rule, code="SUMMER-01", only_code="")
+    taken, free = factories.coupon(rule, code="WINTER-01"), factories.coupon(rule, code="Winter-02")
+    third = factories.coupon_rule(factories.percentage_promotion(acme))
+    factories.coupon(third, code="WINTER-01")
+    with nothing_written():
+        assert move(api, taken, other_rule).status_code == 422
+    assert move(api, free, other_rule).status_code in (200, 204)
+    assert Coupon.objects.get(pk=free.pk).only_code == "WINTER-02"
+    assert api.update(free, promotion_rule=third).status_code == 200
+    assert Coupon.objects.get(pk=free.pk).only_code == "WINTER-02"
 
 
 def test_a_coupon_cannot_move_to_where_its_code_is_taken(
