@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from promotions.engine.allocation import half_up, spread
-from promotions.engine.cart import Cart, Items, LinePart, ShipmentPart, prices, units_of
+from promotions.engine.cart import Cart, Items, ShipmentPart, prices, units_of
 from promotions.engine.reasons import Refusal
 from promotions.engine.types import Discount, Given, Outcome, Promotion
 
@@ -140,7 +140,7 @@ class FreeGift:
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
         assert promotion.sku_list_id is not None  # noqa: S101  (the table holds no gift without a list)
         sku_list = promotion.sku_list_id
-        targets = cart.listed(sku_list)
+        targets = cart.targets(promotion)
         if not targets:
             return NO_ITEMS
         left = self.max_quantity
@@ -155,12 +155,12 @@ class FreeGift:
         return _discount(cart, taken)
 
 
-def give_units(target: LinePart, wanted: int) -> tuple[int, int]:
+def give_units(target: Items, wanted: int) -> tuple[int, int]:
     """Makes up to `wanted` units of a line free that still cost something; how many, and the cents they were."""
     units = cents = 0
     for run in list(target.runs):
         if run.amount < run.quantity:
-            target.cut(run, run.quantity - run.amount)  # those that cost nothing
+            target.whole.cut(run, run.quantity - run.amount)  # those that cost nothing
         quantity = min(run.quantity, wanted - units)
         if quantity and run.amount and not run.is_free:
             cents += target.give(run, quantity)
@@ -229,12 +229,12 @@ def _discount(cart: Cart, taken: Sequence[tuple[Items | ShipmentPart, int]]) -> 
 
 @dataclass(frozen=True, slots=True)
 class FreeShipping:
-    """What is left to pay for shipping, once an order; with a SKU list, of shipments that hold one of its items."""
+    """What is left to pay for shipping, once an order; for certain items, of shipments that hold one of them."""
 
     def apply(self, cart: Cart, promotion: Promotion, given: Given) -> Discount | Refusal:
         if cart.has_free_shipping:
             return Refusal("superseded_by_free_shipping")
-        targets = self._targets(cart, promotion.sku_list_id)
+        targets = cart.holding(cart.targets(promotion)) if promotion.is_for_items else cart.shipments
         if cart.shipments and not targets:
             return NO_ITEMS
         shares = tuple(target.share(target.amount) for target in targets if target.amount)
@@ -244,9 +244,6 @@ class FreeShipping:
             target.take(target.amount)
         cart.has_free_shipping = True
         return Discount(shares)
-
-    def _targets(self, cart: Cart, sku_list_id: int | None) -> Sequence[ShipmentPart]:
-        return cart.shipments if sku_list_id is None else cart.holding(cart.listed(sku_list_id))
 
 
 # --- From elsewhere -------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Coupons that hold an amount: orders use it up bit by bit, to the cent, and what is given back is there again."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 from io import StringIO
 from typing import Any
@@ -88,7 +89,11 @@ def test_of_two_orders_that_were_promised_the_same_the_second_is_told(api: Api, 
     done(api.update(first, {"_place": True}))
     with only_errors_written():
         answer = api.update(second, {"_place": True})
-    assert answer.status_code == 422
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data"})
+    assert (problem(answer)["title"], problem(answer)["meta"]["reason"]) == (
+        "The order comes to 1000 cents now.",
+        "total_changed",
+    )
     done(api.update(second, {"_refresh": True}))
     assert amounts(api, second) == {"subtotal": 3000, "discount": -2000, "total": 1000}
     done(api.update(second, {"_place": True}))
@@ -298,3 +303,46 @@ def test_placing_and_cancelling_that_meet_leave_a_balance_that_adds_up(api: Api,
         done(api.update(order, {"_cancel": True}))
     assert state(api, row) == (0, 0, 5000)
     assert sum(cents for _, cents, _ in entries(row)) == 0
+
+
+# --- Kept in step ---------------------------------------------------------------------------------
+
+
+def test_what_reservations_hold_of_a_balance_is_there_again_when_they_are_over(
+    api: Api, shop: Shop, travel: Callable[[datetime], None]
+):
+    row = cheque(shop)
+    cart = {"coupon_code": CODE, "amount_cents": 4000, "currency_code": "EUR"}
+    api.create("redemptions", {**cart, "_reserve": True, "time_to_live": 60})
+    assert state(api, row) == (1, 4000, 1000)
+    travel(NOW + timedelta(minutes=2))
+    answer = api.create("redemptions", {**cart, "amount_cents": 3000})
+    assert answer.json()["data"]["attributes"]["discount_cents"] == -3000
+    assert state(api, row) == (1, 3000, 2000)
+    assert entries(row) == [("use", -4000, 1000), ("refund", 4000, 5000), ("use", -3000, 2000)]
+    assert differences() == "There are no differences.\n"
+
+
+def test_a_balance_whose_amount_was_lowered_is_never_told_below_zero(api: Api, shop: Shop):
+    row = cheque(shop)
+    shop.placed(4000, coupon_code=CODE)
+    second = shop.placed(500, coupon_code=CODE)
+    assert api.update(row.promotion_rule.promotion, {"fixed_amount_cents": 1000}).status_code == 200
+    done(api.update(second, {"_cancel": True}))
+    assert state(api, row) == (1, 4000, 0)
+    assert entries(row)[-1] == ("refund", 500, 0)
+    assert differences() == "There are no differences.\n"
+
+
+@pytest.mark.parametrize("declines", [True, False])
+def test_a_used_coupon_stays_where_its_balance_is_counted_alike(api: Api, shop: Shop, declines: bool):
+    row = cheque(shop, declining_balance=declines)
+    shop.placed(1000, coupon_code=CODE)
+    other = factories.coupon_rule(factories.fixed_amount_promotion(shop.owner, declining_balance=not declines))
+    rule = row.promotion_rule
+    alone = factories.fixed_amount_promotion(shop.owner, declining_balance=not declines)
+    with nothing_written():
+        assert api.update(row, promotion_rule=other).status_code == 403
+        assert api.update(rule, promotion=alone).status_code == 403
+    unused = factories.coupon(other)
+    assert api.update(unused, promotion_rule=rule).status_code == 200

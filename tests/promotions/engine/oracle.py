@@ -196,15 +196,12 @@ class Cart:
     def left(self) -> int:
         return self.items_left + sum(sent.left for sent in self.sent)
 
-    def listed(self, sku_list_id: int) -> list[Target]:
-        return [Target(bought) for bought in self.bought if bought.is_in(sku_list_id)]
-
     def targets(self, promotion: Promotion) -> list[Target]:
         sku_list_id = promotion.sku_list_id
         if sku_list_id is None:
             targets = [Target(bought) for bought in self.bought if bought.line.discountable]
         else:
-            targets = self.listed(sku_list_id)
+            targets = [Target(bought) for bought in self.bought if bought.is_in(sku_list_id)]
             for item in {target.item for target in targets}:
                 of_item = [target for target in targets if target.item == item]
                 most = of_item[0].line.lists[sku_list_id].max_per_coupon
@@ -402,7 +399,7 @@ def apply(promotion: Promotion, cart: Cart, outcome: Outcome | None) -> Refusal 
         return _take_as_told(promotion, outcome, cart)
     if isinstance(benefit, PercentageDiscount | FixedAmount | Balance):
         return _take_off(benefit, promotion, cart)
-    targets = cart.listed(promotion.sku_list_id or 0) if isinstance(benefit, FreeGift) else cart.targets(promotion)
+    targets = cart.targets(promotion)
     if not targets:
         return Refusal("no_matching_items")
     before = cart.left
@@ -498,7 +495,7 @@ def give_of(benefit: BuyXPayY, targets: Sequence[Target]) -> int:
 def _ship_free(promotion: Promotion, cart: Cart) -> Refusal | None:
     if cart.ships_free:
         return Refusal("superseded_by_free_shipping")
-    targets = [sent for sent in cart.sent if _holds(sent.shipment, promotion.sku_list_id, cart)]
+    targets = cart.shipped(promotion, cart.targets(promotion) if is_for_items(promotion) else [])
     if cart.sent and not targets:
         return Refusal("no_matching_items")
     if not sum(target.left for target in targets):
@@ -507,13 +504,6 @@ def _ship_free(promotion: Promotion, cart: Cart) -> Refusal | None:
         target.left = 0
     cart.ships_free = True
     return None
-
-
-def _holds(shipment: Shipment, sku_list_id: int | None, cart: Cart) -> bool:
-    return sku_list_id is None or any(
-        bought.is_in(sku_list_id) and (shipment.lines is None or bought.line.id in shipment.lines)
-        for bought in cart.bought
-    )
 
 
 def _take_as_told(promotion: Promotion, outcome: Outcome | None, cart: Cart) -> Refusal | None:
