@@ -125,9 +125,14 @@ def delete_all(rows: QuerySet) -> int:
     However long it takes: the transaction is no longer bound to the time that a search may take.
     """
     with transaction.atomic(savepoint=False):
-        if connection.vendor == "postgresql":
-            connection.cursor().execute("SET LOCAL statement_timeout = 0")
+        take_time()
         return delete_computed(rows)
+
+
+def take_time() -> None:
+    """The rest of the transaction is not bound to the time that a search may take."""
+    if connection.vendor == "postgresql":
+        connection.cursor().execute("SET LOCAL statement_timeout = 0")
 
 
 def delete_computed(rows: QuerySet) -> int:

@@ -212,7 +212,8 @@ TABLE = {
     "prices": Entry(_SHOWN, _SHOWN, asked_there),
     "bundles": Entry(_SHOWN, _SHOWN, bundled_there),
     "sku_lists": Entry("retrieve", "retrieve", nobody_elses),
-    "evaluations": Entry("create", "create", every),
+    # What customers and orders are called elsewhere is not theirs to say.
+    "evaluations": Entry("create", "create", every, ignored="customer_reference reference subscription"),
     "payment_methods": Entry("related retrieve", "related retrieve", offered_there),
     "shipping_methods": Entry(
         "related retrieve", "related retrieve", offered_there, untold="shared_secret external_prices_url"
@@ -224,6 +225,8 @@ TABLE = {
         own("pk"),
         may_lose=True,
         prohibited="_request_anonymization _cancel_anonymization",
+        # By these promotions and other services know who is meant.
+        ignored="reference reference_origin shopper_reference",
     ),
     "customer_addresses": Entry("related", "list retrieve create update destroy", own("customer")),
     "addresses": Entry(

@@ -7,9 +7,7 @@ Such a redemption has one use, of the coupon, and neither an order nor a currenc
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Case, Q, Value, When
-
-from commerce import changes, ids
+from commerce import changes, customers, ids
 from commerce.changes import By
 from commerce.codes import normalise_code
 from commerce.errors import CodeRefused
@@ -54,7 +52,7 @@ def redeem(
     coupon = definitions.with_code(tenant, normalise_code(code))
     if coupon is None:
         raise _refused(NOT_FOUND)
-    customer = _customer(tenant, customer_reference) if customer_reference else None
+    customer = customers.called(tenant, customer_reference) if customer_reference else None
     if why_not := _refusal(coupon, customer, customer_reference, by):
         raise _refused(why_not)
     promotion = coupon.promotion_rule.promotion
@@ -80,15 +78,6 @@ OF_INVOICES = frozenset(
     ("minimum_order_amount", "maximum_order_amount", "paid_by", "orders", "subscriptions", "plans", "products")
 )
 """What a redemption may be restricted to: whose it is and what it gives is for the promotion to say."""
-
-
-def _customer(tenant: Tenant, name: str) -> Customer | None:
-    """By the public id, or else as other services know the customer."""
-    key = ids.decode(name) or 0
-    called = Customer.objects.owned_by(tenant).filter(Q(pk=key) | Q(reference=name) | Q(shopper_reference=name))
-    nearest = Case(When(pk=key, then=Value(0)), When(reference=name, then=Value(1)), default=Value(2))
-    found: Customer | None = called.order_by(nearest, "pk").first()
-    return found
 
 
 def _refusal(coupon: Coupon, customer: Customer | None, customer_reference: str | None, by: By) -> Refusal | None:

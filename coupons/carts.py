@@ -7,7 +7,7 @@ from typing import Any
 from django.db import connection
 from rest_framework import fields, serializers
 
-from commerce import ids, permissions
+from commerce import customers, ids, permissions
 from commerce.api import IntegerField
 from commerce.countries import validate_country_code
 from commerce.jsonapi import parser
@@ -178,7 +178,8 @@ class CartReader:
 
     def read(self) -> Cart:
         """Raises ApiError with all that is wrong."""
-        self.given = checked(self.form, self.document)
+        ignored = permissions.ignored(self.reach, self.document.type)
+        self.given = {name: value for name, value in checked(self.form, self.document).items() if name not in ignored}
         self._check_relationships()
         self.market = self._market()
         self.currency_code = self._currency_code()
@@ -247,11 +248,13 @@ class CartReader:
         return inherited
 
     def _customer(self) -> Customer | None:
-        email = self.given.get("customer_email")
-        if not email:
-            return None
-        found = _with_email(connection.vendor).load({**self.tenant._asdict(), "email": normalise_email(email)})
-        return found[0] if found else None
+        """By the e-mail address, or else by what the customer is called."""
+        if email := self.given.get("customer_email"):
+            found = _with_email(connection.vendor).load({**self.tenant._asdict(), "email": normalise_email(email)})
+            if found:
+                return found[0]
+        name = self.given.get("customer_reference")
+        return customers.called(self.tenant, name) if name else None
 
     def _lines(self) -> Iterator[CartLine]:
         lines = self.given["line_items"]

@@ -19,6 +19,7 @@ from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, flex_rules, loading
 from promotions.carts import Cart, CartLine, CartShipment
 from promotions.engine import types
+from promotions.engine.benefits import Balance
 from promotions.engine.book import Book
 from promotions.engine.calculate import calculate
 from promotions.engine.reasons import Refusal
@@ -81,20 +82,15 @@ def unused(cart: Cart, evaluation: Evaluation) -> Iterator[tuple[str, Refusal]]:
 
 
 class Available(NamedTuple):
-    """The order, what its codes open, and the promotions without a code that are used up."""
+    """The order, what its codes open, and the promotions without a code that are used up.
+
+    `short` is what reservations hold a part of that the order could use, were they given back.
+    """
 
     order: types.Order
     claims: list[Claim]
     exhausted: Collection[int]
-
-    @property
-    def short(self) -> redeeming.Held:
-        """What may not be used because it was used up."""
-        refused = [claim for claim in self.claims if claim.refusal and claim.refusal.reason in USED_UP]
-        promotions = frozenset(claim.promotion.id for claim in refused if claim.promotion)
-        return redeeming.Held(
-            {claim.coupon_id: 0 for claim in refused if claim.coupon_id}, promotions.union(self.exhausted)
-        )
+    short: redeeming.Held
 
 
 USED_UP = frozenset({"coupon_usage_reached", "promotion_usage_reached", "already_used_by_customer", "balance_used_up"})
@@ -112,11 +108,21 @@ def _found(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
     found = openings(cart, known)  # first, for the promotions they open may have SKU lists told by a pattern
     order = loading.order_of(cart, known)
     used = usage(cart, found)
-    if known.customer_limited:
-        uses = redeeming.uses_by(person(cart), known.customer_limited, used.held)
+    limits = {*known.customer_usages, *loading.customer_usages(one.promotion for one in found)}
+    if limits:
+        uses = redeeming.uses_by(person(cart), {limit.promotion_id for limit in limits}, used.held)
         order = replace(order, customer=replace(order.customer, uses=uses))
     exhausted = known.exhausted() - used.held.promotions
-    return Available(order, list(claims(cart, order, found, used, by.now)), exhausted)
+    claimed = list(claims(cart, order, found, used, by.now))
+    refused = [claim for claim in claimed if claim.refusal and claim.refusal.reason in USED_UP]
+    spent = {one.coupon_id for one in found if one.used_amount_cents and isinstance(one.promotion.benefit, Balance)}
+    short = redeeming.Held(
+        dict.fromkeys(spent.union(claim.coupon_id for claim in refused if claim.coupon_id), 0),
+        frozenset(exhausted)
+        .union(claim.promotion.id for claim in refused if claim.promotion)
+        .union(limit.promotion_id for limit in known.customer_usages if limit.is_reached(order.customer)),
+    )
+    return Available(order, claimed, exhausted, short)
 
 
 def _answers(cart: Cart, order: types.Order, asked: tuple[Promotion, ...], by: changes.By) -> dict[int, Outcome]:

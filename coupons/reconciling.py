@@ -110,9 +110,13 @@ def _sum(rows: QuerySet, whose: str, of: Any = None) -> Any:
     return Coalesce(Subquery(those.annotate(found=of or Count("pk")).values("found")), 0)
 
 
+def _entries(model: type[Owned]) -> QuerySet:
+    """What changed their balances."""
+    return LedgerEntry.objects.filter(resource_type=model.wire_type)
+
+
 _COUNTED = Use.objects.filter(is_counted=True)
 _PLACED = Order.objects.filter(placed_at__isnull=False).exclude(status=Order.Status.CANCELLED)
-_ENTRIES = LedgerEntry.objects.filter(resource_type=GiftCard.wire_type)
 _PROMOTION_LINES = LineItem.objects.filter(item_type__in=[each for each in LineItem.ItemType if "promotion" in each])
 _REDEMPTIONS = Redemption.objects.filter(order=OuterRef("pk"))
 _LIVE = _REDEMPTIONS.filter(state__in=[Redemption.State.RESERVED, Redemption.State.COMMITTED])
@@ -137,7 +141,7 @@ CHECKS = (
         "gift_cards.balance_cents",
         GiftCard,
         "balance_cents",
-        _sum(_ENTRIES, "resource_id", Sum("amount_cents")),
+        _sum(_entries(GiftCard), "resource_id", Sum("amount_cents")),
         mendable=Q(counted__gte=0),
     ),
     Check(
@@ -159,6 +163,14 @@ CHECKS = (
         _sum(InvoiceDiscount.objects.all(), "redemption", Sum("discount_cents")),
         mendable=_NOTHING,
         only=Q(order=None, currency_code=None),
+    ),
+    Check(
+        "coupons.used_amount_cents by ledger_entries",
+        Coupon,
+        "used_amount_cents",
+        _sum(_entries(Coupon), "resource_id", -Sum("amount_cents")),
+        mendable=_NOTHING,
+        only=Q(promotion_rule__promotion__declining_balance=True),
     ),
     # What an order comes to was told to whoever placed it: no number of it is set to another.
     Check(

@@ -135,6 +135,9 @@ def settle(order: Order, taken: Sequence[Taken], by: By) -> None:
         Use.objects.filter(pk=use.pk).update(discount_cents=one.discount_cents)
     redemption.discount_cents = sum(one.discount_cents for one in taken)
     changes.save(redemption, by)
+    given_back = redemption.uses.filter(is_counted=False)
+    given_back.filter(promotion__in=[one.promotion_id for one in new]).delete()
+    given_back.update(discount_cents=0)
     Use.objects.filter(pk__in=[use.pk for use in gone]).delete()
     _insert_uses(redemption, new)
     count(redemption, [*new, *now], [*gone, *changed], by=by)
@@ -313,7 +316,7 @@ _COUNTING_COUPON = (
 def _note(redemption: Redemption, coupon_id: int, amount: int, counted: Counted, by: By) -> None:
     """Appends to the ledger of the coupon."""
     coupon = Coupon(pk=coupon_id, organization_id=redemption.organization_id, mode=redemption.mode)
-    left = (counted.declining_from or 0) - counted.used_amount_cents
+    left = max(0, (counted.declining_from or 0) - counted.used_amount_cents)
     ledger.note(coupon, ledger.Kind.USE if amount > 0 else ledger.Kind.REFUND, -amount, left, by, redemption.order)
 
 
@@ -368,6 +371,7 @@ _COUNTING_CUSTOMER = {
 
 def recount_customers(of: str, keys: Sequence[int]) -> None:
     """Sets how often each customer used these coupons or promotions, whose locks are held, to what the uses tell."""
+    changes.take_time()
     CustomerUsage.objects.filter(**{f"{of}__in": keys}).delete()
     chosen = f"limited.id IN ({', '.join(['%s'] * len(keys))})"
     with connection.cursor() as cursor:

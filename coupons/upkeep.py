@@ -33,6 +33,7 @@ def update_coupon(coupon: Coupon, by: changes.By) -> None:
         _save_coupon(coupon, by)
         return
     promotions = _locked_promotions_of(former, new)
+    _check_balances(promotions[former], promotions[new], Coupon.objects.filter(pk=coupon.pk))
     _save_coupon(coupon, by)
     _move_count(promotions[former], promotions[new], 1, by)
 
@@ -94,9 +95,10 @@ def update_rule(rule: PromotionRule, by: changes.By) -> None:
         changes.save(rule, by)
         return
     promotions = _locked_promotions({former, new})
+    held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule_id=rule.pk)
+    _check_balances(promotions[former], promotions[new], held)
     changes.save(rule, by)
-    held = Coupon.objects.owned_by(rule.tenant).filter(promotion_rule_id=rule.pk).count()
-    _move_count(promotions[former], promotions[new], held, by)
+    _move_count(promotions[former], promotions[new], held.count(), by)
 
 
 def delete_coupon_rule(rule: CouponCodesPromotionRule, by: changes.By) -> None:
@@ -155,6 +157,13 @@ def _move_count(former: Promotion, new: Promotion, coupons: int, by: changes.By)
     _count_coupons(former.pk, -coupons)
     _count_coupons(new.pk, coupons)
     _disable_without_coupons(former, by)
+
+
+def _check_balances(former: Promotion, new: Promotion, coupons: OwnedQuerySet) -> None:
+    """What was used of a balance that declines is told by a ledger, of anything else by none."""
+    is_another = former.declining_balance != new.declining_balance
+    if is_another and Use.objects.filter(coupon__in=coupons).exists():
+        raise Forbidden("The coupon was used, and what is left of one is counted by one of the two promotions only.")
 
 
 def _locked_promotions_of(*rules: int) -> dict[int, Promotion]:

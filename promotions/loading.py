@@ -111,6 +111,11 @@ def _reads_tags(promotion: EnginePromotion) -> bool:
     return any(wanted.attribute in conditions.TAGS for rule in custom for wanted in rule.filters)
 
 
+def customer_usages(promotions: Iterable[EnginePromotion]) -> Iterator[CustomerUsage]:
+    """Their limits per customer."""
+    return (rule for one in promotions for rule in one.rules if isinstance(rule, CustomerUsage))
+
+
 def _has(rule: type, promotion: EnginePromotion) -> bool:
     return any(isinstance(one, rule) for one in promotion.rules)
 
@@ -122,7 +127,8 @@ class Definitions:
     """The promotions of a tenant as of one pricing revision: those without a code, and of the others those asked for.
 
     `patterns` holds the SKU lists of any of them that are told by a pattern, `reads_tags` whether any looks at tags,
-    `reads_countries` whether any looks at where the customer is, `customer_limited` those with a limit per customer.
+    `reads_countries` whether any looks at where the customer is. `customer_usages` are the limits per customer of those
+    without a code.
     """
 
     def __init__(self, tenant: Tenant, revision: int, now: datetime) -> None:
@@ -130,12 +136,12 @@ class Definitions:
         self.revision = revision
         self.patterns: dict[int, str] = {}
         self.reads_tags = self.reads_countries = False
-        self.customer_limited: set[int] = set()
         self._opened: dict[int, EnginePromotion] = {}
         coupon_rules = CouponCodesPromotionRule.objects.filter(promotion_id=OuterRef("pk"))
         running = Promotion.objects.owned_by(tenant).enabled().filter(expires_at__gt=now)
         self.book = Book(self._values(running.exclude(Exists(coupon_rules))))
         self.limited = [one.id for one in self.book.promotions if one.total_usage_limit is not None]
+        self.customer_usages = tuple(customer_usages(self.book.promotions))
         self.read_facts = any(one.kind in READING_FACTS for one in self.book.promotions)
 
     def opened(self, keys: Collection[int]) -> dict[int, EnginePromotion]:
@@ -171,7 +177,6 @@ class Definitions:
         values = [_value(row, rules_of.get(row.pk, ()), sizes) for row in promotions]
         self.reads_tags = self.reads_tags or any(map(_reads_tags, values))
         self.reads_countries = self.reads_countries or any(_has(Countries, one) for one in values)
-        self.customer_limited.update(one.id for one in values if _has(CustomerUsage, one))
         return values
 
 
@@ -236,8 +241,7 @@ def order_of(cart: Cart, known: Definitions) -> Order:
 
 
 def _names_of(cart: Cart) -> frozenset[str]:
-    order = cart.order
-    own = (ids.encode(order.pk), order.number, order.reference) if order else ()
+    own = (ids.encode(cart.order.pk), cart.order.number) if cart.order else ()  # its reference is the shopper's to say
     return frozenset(name for name in (cart.reference, *own) if name)
 
 

@@ -105,7 +105,6 @@ class Promotion(Disabling, HasSharedSecret, OfKind):
     restrictions = models.JSONField(
         default=list,
         blank=True,
-        validators=[restrictions.check],
         help_text="Objects with a type, each type once; the README lists them.",
     )
     release_on_cancel = models.BooleanField(

@@ -46,8 +46,10 @@ class CustomerUsage:
     def refusal_of(self, customer: Customer) -> Refusal | None:
         if not customer.is_known:
             return Refusal("customer_unknown")
-        used = customer.uses.get(self.promotion_id, 0)
-        return Refusal("already_used_by_customer") if used >= self.customer_usage_limit else None
+        return Refusal("already_used_by_customer") if self.is_reached(customer) else None
+
+    def is_reached(self, customer: Customer) -> bool:
+        return customer.uses.get(self.promotion_id, 0) >= self.customer_usage_limit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,23 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from commerce import gift_cards, ledger
+from commerce import changes, gift_cards, ledger
 from commerce.models import Customer, GiftCard, Order, Organization, ResourceError
+from coupons import ahead
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
 from coupons.redeeming import KEYS
 from promotions.models import Promotion
 from tests import factories
-from tests.client import Api, document, nothing_written, problem, refused
+from tests.client import Api, document, nothing_written, path_of, problem, refused
 from tests.commerce.test_customers_api import invalid, said
 from tests.coupons.test_concurrency import at_once, statuses
 from tests.coupons.test_order_discounts import saved
+from tests.factories import BY
 from tests.shopping import EMAIL, Shop, amounts, coupon, done, lines, only_errors_written, promotion_lines, shown
 
 CODE = "SUMMER-2026"
@@ -350,6 +354,30 @@ def test_customers_kept_elsewhere_are_limited_by_what_they_are_called(shop: Shop
     check_counts()
 
 
+def test_a_customer_is_the_same_by_whatever_name(shop: Shop, summer: Coupon):
+    customer = factories.customer(shop.owner, email=EMAIL, reference="C-1")
+    limited(summer, 1, shop.staff)
+    shop.placed(1000, coupon_code=CODE)
+    cart = {"coupon_code": CODE, "amount_cents": 1000, "currency_code": "EUR"}
+    for name in ("C-1", customer.shopper_reference, customer.public_id):
+        answer = shop.staff.post("redemptions", document("redemptions", {**cart, "customer_reference": name}))
+        assert reason(answer) == "already_used_by_customer"
+    check_counts()
+
+
+def test_each_order_asks_for_its_own_limits_per_customer_alone(shop: Shop, summer: Coupon):
+    """However many promotions with one were opened by codes before."""
+    codes = [CODE, *(coupon(shop, f"LIMITED-{number}", customer_usage_limit=2).code for number in range(4))]
+    limited(summer, 2, shop.staff)
+    asked = []
+    for code in codes:
+        cart = {"coupon_code": code, "amount_cents": 1000, "currency_code": "EUR", "customer_email": EMAIL}
+        with CaptureQueriesContext(connection) as queries:
+            assert shop.staff.post("redemptions", document("redemptions", cart)).status_code == 201
+        asked += [query["sql"] for query in queries if "MAX(" in query["sql"] and "customerusage" in query["sql"]]
+    assert [sql.count(",", sql.index('promotion_id" IN'), sql.index('customer_key" IN')) for sql in asked] == [0] * 5
+
+
 # --- Edited ---------------------------------------------------------------------------------------
 
 
@@ -408,6 +436,23 @@ def test_a_promotion_may_go_and_come_back_while_editing(shop: Shop, summer: Coup
         done(shop.staff.update(editing, {"_stop_editing": True}))
         assert counted(summer) == (count, count)
         done(shop.staff.update(editing, {"_start_editing": True}))
+    check_counts()
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_was_given_back_before_an_edit_is_used_anew_or_gone(shop: Shop, summer: Coupon, stays: bool):
+    """One code opens two promotions, and the use of one of them was given back."""
+    other = coupon(shop, CODE, percentage=20)
+    order = shop.placed(1000, 500, coupon_code=CODE)
+    with changes.atomic():
+        assert ahead.cancel_use(Use.objects.get(coupon=other), BY)
+    if not stays:
+        assert shop.staff.update(promotion_of(other), {"_disable": True}).status_code == 200
+    done(shop.staff.update(order, {"_start_editing": True}))
+    assert shop.staff.delete(path_of(order.line_items.get(unit_amount_cents=500))).status_code == 204
+    done(shop.staff.update(order, {"_stop_editing": True}))
+    other.refresh_from_db()
+    assert (shown(shop.staff, order)["discount_amount_cents"], other.usage_count) == ((-280, 1) if stays else (-100, 0))
     check_counts()
 
 

@@ -203,10 +203,10 @@ def test_a_country_is_that_of_the_billing_or_else_the_shipping_address(api: Api,
         assert verdict(api, order) == told
 
 
-@pytest.mark.parametrize("name", ["id", "number", "reference"])
-def test_orders_go_by_their_id_number_or_reference(api: Api, shop: Shop, name: str):
-    mine, other = shop.order(1000, reference="REF-1"), shop.order(1000, reference="REF-2")
-    called = {"id": mine.public_id, "number": mine.number, "reference": "REF-1"}[name]
+@pytest.mark.parametrize("name", ["public_id", "number"])
+def test_orders_go_by_their_id_or_number(api: Api, shop: Shop, name: str):
+    mine, other = shop.order(1000), shop.order(1000)
+    called = getattr(mine, name)
     ten_percent(api, {"type": "orders", "names": [called]})
     for order in (mine, other):
         done(api.update(order, {"_refresh": True}))
@@ -277,10 +277,10 @@ def test_what_is_bought_is_not_got(api: Api, shop: Shop):
 
 
 def test_all_restrictions_must_hold(api: Api, shop: Shop):
-    order = shop.order(1000, reference="REF-1")
+    order = shop.order(1000)
     ten_percent(
         api,
-        {"type": "orders", "names": ["REF-1"]},
+        {"type": "orders", "names": [order.number]},
         {"type": "minimum_order_amount", "amount_cents": 2000, "currency_code": "EUR"},
     )
     done(api.update(order, {"_refresh": True}))
@@ -329,3 +329,37 @@ def test_only_restrictions_that_need_more_rows_ask_for_them(api: Api, shop: Shop
     for _ in range(3):
         factories.percentage_promotion(acme, customer_usage_limit=5)
     assert refreshing() == before + 1
+
+
+# --- Named ----------------------------------------------------------------------------------------
+
+
+def test_shoppers_give_themselves_no_name_that_a_restriction_knows(api: Api, shop: Shop):
+    ten_percent(api, {"type": "customers", "names": ["VIP-1"]})
+    factories.percentage_promotion(
+        shop.owner, percentage=50, name="of orders", restrictions=[{"type": "orders", "names": ["in_1"]}]
+    )
+    customer = factories.customer(shop.owner, email=EMAIL, reference="C-1")
+    eve = shop.shopper_of(customer)
+    names = {"reference": "VIP-1", "reference_origin": "me", "shopper_reference": "VIP-1"}
+    assert eve.update(customer, names).status_code == 200
+    customer.refresh_from_db()
+    assert (customer.reference, customer.reference_origin) == ("C-1", None)
+    assert customer.shopper_reference != "VIP-1"
+    order = shop.order(1000, by=eve, reference="in_1")
+    refusals = {"restricted": ("customer_not_eligible", None), "of orders": ("order_not_eligible", None)}
+    assert verdict(api, order) == (0, refusals)
+    assert api.update(customer, {"reference": "VIP-1"}).status_code == 200
+    done(api.update(order, {"_refresh": True}))
+    assert verdict(api, order) == (-100, {"of orders": ("order_not_eligible", None)})
+
+
+def test_free_shipping_of_certain_items_is_of_the_shipments_that_hold_them(api: Api, acme: Organization):
+    promotion = factories.free_shipping_promotion(acme, restrictions=[{"type": "products", "codes": ["A"]}])
+    shipments = [{"cost_amount_cents": 500, "line_items": [0]}, {"cost_amount_cents": 700, "line_items": [1]}]
+    lines = [{"code": code, "unit_amount_cents": 1000} for code in "AB"]
+    cart = {"currency_code": "EUR", "line_items": lines, "shipments": shipments}
+    answer = api.create("evaluations", cart)
+    (applied,) = answer.json()["data"]["attributes"]["applied"]
+    assert applied["promotion"]["id"] == promotion.public_id
+    assert applied["shares"] == [{"shipment": 0, "cents": -500}]
