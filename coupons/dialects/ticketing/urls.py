@@ -1,4 +1,7 @@
-"""Every path with and without `3.0.0/` before it and a slash at its end. What is not in the vendor's public documents is ours."""
+"""Every path with and without `3.0.0/` before it and a slash at its end.
+
+What is not in the vendor's public documents is ours.
+"""
 
 from django.urls import URLPattern, include, path
 from rest_framework.views import APIView
