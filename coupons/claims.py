@@ -15,7 +15,8 @@ from commerce.codes import normalise_code
 from commerce.jsonapi.prepared import Parameter, Statement
 from commerce.models import normalise_email
 from commerce.permissions import ANY_TENANT
-from coupons import redeeming
+from coupons import customer_usages, redeeming
+from coupons.customer_usages import Person
 from coupons.models import Coupon
 from promotions.carts import Cart
 from promotions.engine.benefits import Balance
@@ -97,12 +98,12 @@ def usage(cart: Cart, found: Iterable[Opening]) -> Usage:
     """Two queries where a coupon is for one use a customer and where the order was placed before, else none."""
     held = redeeming.held(cart.order) if cart.order and cart.order.placed_at else redeeming.NOTHING
     once = {one.coupon_id for one in found if one.customer_single_use}
-    return Usage(redeeming.used_by(person(cart), once - held.coupons.keys()), held)
+    return Usage(customer_usages.used_by(person(cart), once - held.coupons.keys()), held)
 
 
-def person(cart: Cart) -> redeeming.Person:
+def person(cart: Cart) -> Person:
     """Whose uses are counted by the cart."""
-    return redeeming.Person(cart.customer.pk if cart.customer else None, cart.email_norm, cart.customer_reference)
+    return Person(cart.customer.pk if cart.customer else None, cart.email_norm, cart.customer_reference)
 
 
 def claims(cart: Cart, order: Order, found: Iterable[Opening], used: Usage, now: datetime) -> Iterator[Claim]:

@@ -13,7 +13,7 @@ from commerce.codes import normalise_code
 from commerce.models import LineItem, Order, Organization, Shipment
 from commerce.pricing import Discount, Quote
 from commerce.repeating import together
-from coupons import answers, gifts, redeeming
+from coupons import answers, customer_usages, gifts, redeeming
 from coupons.claims import FINAL, claims, openings, person, usage
 from coupons.models import OrderEvaluation
 from promotions import callouts, documents, facts, flex_rules, loading
@@ -110,7 +110,7 @@ def _found(cart: Cart, known: loading.Definitions, by: changes.By) -> Available:
     used = usage(cart, found)
     limits = {*known.customer_usages, *loading.customer_usages(one.promotion for one in found)}
     if limits:
-        uses = redeeming.uses_by(person(cart), {limit.promotion_id for limit in limits}, used.held)
+        uses = customer_usages.uses_by(person(cart), {limit.promotion_id for limit in limits}, used.held.promotions)
         order = replace(order, customer=replace(order.customer, uses=uses))
     exhausted = known.exhausted() - used.held.promotions
     claimed = list(claims(cart, order, found, used, by.now))

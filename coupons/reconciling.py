@@ -15,7 +15,7 @@ from django.db.models.functions import Coalesce
 from commerce import changes, customers, ids
 from commerce.changes import By
 from commerce.models import Customer, GiftCard, LedgerEntry, LineItem, Order, Organization, Owned
-from coupons import idempotency, redeeming
+from coupons import customer_usages, idempotency, redeeming
 from coupons.models import Coupon, CustomerUsage, InvoiceDiscount, Redemption, Use
 from promotions.models import Promotion
 
@@ -43,7 +43,7 @@ def differences(organization: Organization | None) -> Iterator[Difference]:
     for check in CHECKS:
         for key, told, counted in check.differing(organization).iterator(CHUNK):
             yield Difference(check.what, ids.encode(key), told, counted)
-    for of in redeeming.LIMITED:
+    for of in customer_usages.LIMITED:
         for key, customer_key, told, counted in _customer_usages(of, organization):
             yield Difference(f"customer_usages of {of}s", f"{ids.encode(key)} {customer_key}", told, counted)
 
@@ -54,11 +54,11 @@ def mend(organization: Organization | None, by: By) -> None:
         keys = check.differing(organization).filter(check.mendable).values_list("pk", flat=True)
         for chunk in _chunks(keys):
             check.mend(chunk, by)
-    for of, (model, _) in redeeming.LIMITED.items():
+    for of, (model, _) in customer_usages.LIMITED.items():
         usages = sorted({key for key, *_ in _customer_usages(of, organization)})
         for start in range(0, len(usages), CHUNK):
             with changes.atomic():
-                redeeming.recount_customers(of, _locked(model, usages[start : start + CHUNK]))
+                customer_usages.recount(of, _locked(model, usages[start : start + CHUNK]))
 
 
 def tidy(organization: Organization | None, by: By) -> Upkeep:
@@ -196,7 +196,7 @@ CHECKS = (
 
 def _customer_usages(of: str, organization: Organization | None) -> Iterator[tuple[int, str, int, int]]:
     """Coupon or promotion, customer key, what is told and what is counted, where that differs or a row is missing."""
-    model, is_limited = redeeming.LIMITED[of]
+    model, is_limited = customer_usages.LIMITED[of]
     chosen, values = ("limited.organization_id = %s", [organization.pk]) if organization else ("1 = 1", [])
     with connection.cursor() as cursor:
         cursor.execute(
@@ -206,9 +206,9 @@ def _customer_usages(of: str, organization: Organization | None) -> Iterator[tup
             f"JOIN {model._meta.db_table} AS limited ON limited.id = kept.{of}_id "
             f"WHERE {is_limited} AND {chosen} UNION ALL "
             "SELECT limited_id, customer_key, 0, usage_count "
-            f"FROM ({redeeming.used_by_customers(of, chosen)}) AS used"
+            f"FROM ({customer_usages.told_by_uses(of, chosen)}) AS used"
             ") AS compared GROUP BY limited_id, customer_key HAVING sum(told) <> sum(counted) ORDER BY 1, 2",
-            values * (1 + len(redeeming.KEYS)),
+            values * (1 + len(customer_usages.KEYS)),
         )
         for key, customer_key, told, counted in cursor.fetchall():
             yield key, customer_key, int(told), int(counted)

@@ -7,20 +7,22 @@ like uses until they are over.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import F, Max, Q
+from django.db.models import F, Q
 
 from commerce import changes, ledger, repeating
 from commerce.changes import By
-from commerce.models import Order, Owned, Tenant
+from commerce.models import Order, Tenant
 from commerce.pricing import LimitReached, Refusal
 from commerce.repeating import Deferred
-from coupons.models import Coupon, CustomerUsage, Redemption, Use
+from coupons import customer_usages
+from coupons.customer_usages import Person
+from coupons.models import Coupon, Redemption, Use
 from promotions.engine.reasons import SENTENCES
 from promotions.models import CouponCodesPromotionRule, Promotion
 
@@ -186,43 +188,6 @@ def _new(order: Order) -> Redemption:
     )
 
 
-# --- Customers ------------------------------------------------------------------------------------
-
-
-class Person(NamedTuple):
-    """Whose uses are counted: a customer of ours, an e-mail address, how somebody is called elsewhere."""
-
-    customer_id: int | None = None
-    email_norm: str | None = None
-    customer_reference: str | None = None
-
-    @property
-    def keys(self) -> list[str]:
-        """What the uses are counted by, sorted."""
-        return [f"{prefix}:{value}" for prefix, value in zip(KEYS.values(), self, strict=True) if value]
-
-
-KEYS = {"customer_id": "c", "email_norm": "e", "customer_reference": "r"}
-"""Column of a redemption -> what keys of customer usages that are made of it begin with."""
-
-
-def used_by(whose: Person, coupons: Collection[int]) -> set[int]:
-    """Which of these coupons the customer has used, by any of the keys."""
-    return set(_usages(whose, "coupon", coupons))
-
-
-def uses_by(whose: Person, promotions: Collection[int], held: Held) -> dict[int, int]:
-    """How often the customer used these promotions; what `held` tells is not counted."""
-    return {key: used - (key in held.promotions) for key, used in _usages(whose, "promotion", promotions).items()}
-
-
-def _usages(whose: Person, of: str, keys: Collection[int]) -> dict[int, int]:
-    if not keys or not any(whose):
-        return {}
-    used = CustomerUsage.objects.filter(**{f"{of}__in": keys}, customer_key__in=whose.keys, usage_count__gt=0)
-    return dict(used.values(of).annotate(most=Max("usage_count")).order_by().values_list(of, "most"))
-
-
 # --- Counting -------------------------------------------------------------------------------------
 
 
@@ -347,63 +312,5 @@ def _reached(reason: str, coupon_code: str | None) -> LimitReached:
 
 
 def _count_customer(of: str, key: int, whose: Person, difference: int, limit: int, code: str | None) -> None:
-    """Counts for each key of the customer. Raises LimitReached where one has used it as often as one may."""
-    for customer_key in whose.keys:
-        if difference < 0:
-            counted = CustomerUsage.objects.filter(**{of: key}, customer_key=customer_key, usage_count__gt=0)
-            counted.update(usage_count=F("usage_count") + difference)
-        elif limit < 1 or not _counted_below(of, key, customer_key, limit):
-            raise _reached("already_used_by_customer", code)
-
-
-def _counted_below(of: str, key: int, customer_key: str, limit: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_COUNTING_CUSTOMER[of], [key, customer_key, limit])
-        return bool(cursor.rowcount)
-
-
-_COUNTING_CUSTOMER = {
-    of: f"INSERT INTO {CustomerUsage._meta.db_table} AS kept ({of}_id, customer_key, usage_count) VALUES (%s, %s, 1) "  # noqa: S608
-    f"ON CONFLICT ({of}_id, customer_key) DO UPDATE SET usage_count = kept.usage_count + 1 WHERE kept.usage_count < %s"
-    for of in ("coupon", "promotion")
-}
-
-
-def recount_customers(of: str, keys: Sequence[int]) -> None:
-    """Sets how often each customer used these coupons or promotions, whose locks are held, to what the uses tell."""
-    changes.take_time()
-    CustomerUsage.objects.filter(**{f"{of}__in": keys}).delete()
-    chosen = f"limited.id IN ({', '.join(['%s'] * len(keys))})"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {CustomerUsage._meta.db_table} ({of}_id, customer_key, usage_count) "  # noqa: S608
-            f"SELECT limited_id, customer_key, usage_count FROM ({used_by_customers(of, chosen)}) AS used",
-            [*keys] * len(KEYS),
-        )
-
-
-LIMITED: dict[str, tuple[type[Owned], str]] = {
-    "coupon": (Coupon, "limited.customer_single_use"),
-    "promotion": (Promotion, "limited.customer_usage_limit IS NOT NULL"),
-}
-"""What has limits per customer, and which of it."""
-
-
-def used_by_customers(of: str, chosen: str) -> str:
-    """SQL of what customer usages count, `limited_id, customer_key, usage_count`: by every key of a customer.
-
-    `chosen` is a condition on `limited`; its parameters are needed once for each of KEYS.
-    """
-    return " UNION ALL ".join(_used_by(of, *key, chosen) for key in KEYS.items())
-
-
-def _used_by(of: str, column: str, prefix: str, chosen: str) -> str:
-    model, is_limited = LIMITED[of]
-    return (
-        f"SELECT limited.id AS limited_id, '{prefix}:' || redemption.{column} AS customer_key, "  # noqa: S608
-        f"count(*) AS usage_count FROM {model._meta.db_table} AS limited "
-        f"JOIN {Use._meta.db_table} AS one ON one.{of}_id = limited.id AND one.is_counted "
-        f"JOIN {Redemption._meta.db_table} AS redemption ON redemption.id = one.redemption_id "
-        f"WHERE {is_limited} AND redemption.{column} IS NOT NULL AND {chosen} "
-        f"GROUP BY limited.id, redemption.{column}"
-    )
+    if not customer_usages.count(of, key, whose, difference, limit):
+        raise _reached("already_used_by_customer", code)

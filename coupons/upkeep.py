@@ -12,7 +12,7 @@ from commerce import changes, people
 from commerce.errors import Forbidden, Locked, NotUnique
 from commerce.jsonapi.writing import ADD, REMOVE, REPLACE
 from commerce.models import OwnedQuerySet
-from coupons import only_codes, redeeming
+from coupons import customer_usages, only_codes
 from coupons.models import Coupon, CouponRecipient, Use
 from promotions.models import CouponCodesPromotionRule, Promotion, PromotionRule
 
@@ -43,7 +43,7 @@ def _save_coupon(coupon: Coupon, by: changes.By) -> None:
     is_counted_anew = coupon.customer_single_use != coupon.stored("customer_single_use")
     changes.save(coupon, by)
     if is_counted_anew:
-        redeeming.recount_customers("coupon", [coupon.pk])
+        customer_usages.recount("coupon", [coupon.pk])
 
 
 def delete_coupon(coupon: Coupon, by: changes.By) -> None:
@@ -128,7 +128,7 @@ def update_promotion(promotion: Promotion, by: changes.By) -> None:
     limits = (promotion.customer_usage_limit, promotion.stored("customer_usage_limit"))
     changes.save(promotion, by)
     if None in limits and limits != (None, None):
-        redeeming.recount_customers("promotion", [promotion.pk])
+        customer_usages.recount("promotion", [promotion.pk])
 
 
 def delete_promotion(promotion: Promotion, by: changes.By) -> None:

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from commerce import ids
 from commerce.models import Customer, GiftCard, LedgerEntry, LineItem, Order, Organization, Version
-from coupons import bulk, reconciling, redeeming
+from coupons import bulk, customer_usages, reconciling
 from coupons.models import Coupon, CustomerUsage, IdempotentAnswer, Redemption, Use
 from promotions.models import Promotion
 from tests import factories
@@ -93,10 +93,10 @@ def test_there_is_one_statement_for_each_kind_however_many_rows(api: Api, busy: 
             run()
         return len(captured)
 
-    assert statements() == len(reconciling.CHECKS) + len(redeeming.LIMITED)
+    assert statements() == len(reconciling.CHECKS) + len(customer_usages.LIMITED)
     for number in range(3):
         redeem(api, "SINGLE-USE", customer_email=f"{number}@example.com")
-    assert statements() == len(reconciling.CHECKS) + len(redeeming.LIMITED)
+    assert statements() == len(reconciling.CHECKS) + len(customer_usages.LIMITED)
 
 
 # --- What differs is told and mended --------------------------------------------------------------

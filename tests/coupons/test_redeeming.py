@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from commerce import changes, gift_cards, ledger
 from commerce.models import Customer, GiftCard, Order, Organization, ResourceError
 from coupons import ahead
+from coupons.customer_usages import KEYS
 from coupons.models import Coupon, CustomerUsage, Redemption, Use
-from coupons.redeeming import KEYS
 from promotions.models import Promotion
 from tests import factories
 from tests.client import Api, document, nothing_written, path_of, problem, refused
