@@ -18,19 +18,19 @@ from tests.client import Api, nothing_written, problem, refused
 
 class CodedView(ApiView):
     def write(self, document: Any, *, creating: bool) -> Any:
-        self.check_codes(document.attributes, ("reference",))
+        self.check_codes(document.attributes, ("tax_exemption_code",))
         return super().write(document, creating=creating)
 
 
 class Coded(type(registry["customers"])):  # type: ignore[misc]
-    """Customers whose reference is a code that never works."""
+    """Customers whose tax exemption code is a code that never works."""
 
     view_base = CodedView
 
     def update(self, row: Customer, by: changes.By) -> None:
-        if row.reference:
-            cause = CodeRefused("reference", "coupon_expired", "The coupon has expired.")
-            raise Refused(cause, lambda: None) if row.reference == "LEAVES A TRACE" else cause
+        if row.tax_exemption_code:
+            cause = CodeRefused("tax_exemption_code", "coupon_expired", "The coupon has expired.")
+            raise Refused(cause, lambda: None) if row.tax_exemption_code == "LEAVES A TRACE" else cause
         changes.save(row, by)
 
 
@@ -52,24 +52,27 @@ def shopper(api: Api, acme: Organization, ada: Customer, settings: LazySettings)
 
 def sent(api: Api, ada: Customer, code: Any) -> HttpResponse:
     with nothing_written():
-        return api.update(ada, {"reference": code})
+        return api.update(ada, {"tax_exemption_code": code})
 
 
 @pytest.mark.parametrize("code", ["SUMMER", "LEAVES A TRACE"])
 def test_an_integration_is_told_why(api: Api, ada: Customer, code: str):
     answer = sent(api, ada, code)
-    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/reference"})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/tax_exemption_code"})
     told = problem(answer)
     assert told["title"] == "The coupon has expired."
-    assert told["detail"] == "reference - The coupon has expired."
+    assert told["detail"] == "tax_exemption_code - The coupon has expired."
     assert told["meta"] == {"error": "invalid", "reason": "coupon_expired"}
 
 
 @pytest.mark.parametrize("code", ["SUMMER", "LEAVES A TRACE"])
 def test_a_shopper_is_told_no_reason(shopper: Api, ada: Customer, code: str):
     answer = sent(shopper, ada, code)
-    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/reference"})
-    assert (problem(answer)["detail"], problem(answer)["meta"]) == ("reference - is invalid", {"error": "invalid"})
+    assert refused(answer) == (422, "VALIDATION_ERROR", {"pointer": "/data/attributes/tax_exemption_code"})
+    assert (problem(answer)["detail"], problem(answer)["meta"]) == (
+        "tax_exemption_code - is invalid",
+        {"error": "invalid"},
+    )
 
 
 def test_a_shopper_guesses_so_often_and_no_more(shopper: Api, ada: Customer):
@@ -79,7 +82,7 @@ def test_a_shopper_guesses_so_often_and_no_more(shopper: Api, ada: Customer):
     assert int(answer.headers["Retry-After"]) > 0
 
 
-@pytest.mark.parametrize("attributes", [{}, {"reference": None}, {"reference": ""}])
+@pytest.mark.parametrize("attributes", [{}, {"tax_exemption_code": None}, {"tax_exemption_code": ""}])
 def test_who_sends_no_code_guesses_nothing(shopper: Api, ada: Customer, attributes: Any):
     for each in "AB":
         sent(shopper, ada, each)

@@ -223,7 +223,7 @@ def test_a_redemption_made_ahead_tells_its_customer_its_restrictions_and_its_inv
     shop: Shop, summer: Coupon
 ) -> None:
     only: list[Any] = [
-        {"type": "countries", "country_codes": ["IT"]},
+        {"type": "subscriptions", "names": ["SUB-1"]},
         {"type": "discounts_per_redemption", "quantity": 3},
     ]
     with changes.atomic():
@@ -240,7 +240,7 @@ def test_a_redemption_made_ahead_tells_its_customer_its_restrictions_and_its_inv
     shown = text(page)
     assert "Customer reference: C-1" in shown
     assert "Invoices: 2 of 3" in shown
-    assert '"country_codes": [ "IT" ]' in shown
+    assert '"names": [ "SUB-1" ]' in shown
     assert section(page, "Invoices") == (
         "Applied (UTC) Invoice Discount 2026-06-15 12:00:00 INV-2 -$7.25 2026-06-15 12:00:00 INV-1 -€5,00"
     )
